@@ -1,0 +1,55 @@
+# Every target builds .venv by itself; PYTHON chooses the interpreter it is built from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: install demo test soak lint bench docs constraints clean
+
+install: $(VENV)/installed
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dask,notebook]"
+	touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+$(VENV)/benchable: $(VENV)/developed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	touch $@
+
+$(VENV)/documented: $(VENV)/developed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/pan demo
+
+test: $(VENV)/developed
+	$(BIN)/python -m pytest -q -m "not soak"
+
+soak: $(VENV)/benchable
+	$(BIN)/python -m pytest -m "soak or not soak" --durations=15
+	$(BIN)/python -m benchmarks
+
+lint: $(VENV)/developed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/benchable
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/documented
+	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+
+# The constraints hold versions only, no download addresses.
+constraints: $(VENV)/developed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --python-version 3.11 --all-extras pyproject.toml -o constraints.txt
+
+clean:
+	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache

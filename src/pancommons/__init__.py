@@ -1,0 +1,1 @@
+"""PaN Commons: an open-science commons for photon and neutron facilities."""
