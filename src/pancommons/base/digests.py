@@ -1,0 +1,51 @@
+"""Digests: sha256 for what others must check, xxh3 for the parts of a run that only we read again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_BLOCK = 4 << 20
+
+
+def sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
+    """Return the sha256 of a file, or of a folder's manifest.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder: then the digest is that of its `manifest`.
+    progress
+        Called with the number of bytes read since the last call; may raise to stop.
+    """
+    if path.is_dir():
+        return hashlib.sha256(manifest(path, progress).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for block in _blocks(path):
+        digest.update(block)
+        if progress:
+            progress(len(block))
+    return digest.hexdigest()
+
+
+def manifest(folder: Path, progress: Callable[[int], None] | None = None) -> str:
+    """List a folder as `sha256sum` would: ``digest  relative/path`` lines, sorted by path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{sha256(path, progress)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+
+
+def quick(path: Path) -> str:
+    """Return the 128-bit xxh3 of a file: tells a damaged part from a whole one at memory speed."""
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    for block in _blocks(path):
+        digest.update(block)
+    return str(digest.hexdigest())
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            yield block

@@ -1,0 +1,119 @@
+"""What this process may use of the machine: cores by affinity and cgroup, memory by limit and what is free."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pancommons.base.errors import BadInput
+
+_CGROUP = Path("/sys/fs/cgroup")
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def cores() -> int:
+    """Count the cores this process may use: the smallest of affinity and the cgroup's CPU quota, at least 1."""
+    allowed = len(os.sched_getaffinity(0))
+    quota = _cpu_quota()
+    return max(1, min(allowed, round(quota))) if quota else allowed
+
+
+def memory_limit() -> int | None:
+    """Return the cgroup's memory limit in bytes, or None where there is none."""
+    limits = [
+        number
+        for folder in _cgroup_folders("memory")
+        for name in ("memory.max", "memory.limit_in_bytes")
+        if (number := _number(folder / name)) is not None and number < 1 << 60
+    ]
+    return min(limits, default=None)
+
+
+def memory_free() -> int:
+    """Return the bytes this process could still allocate, by the machine and by its cgroup."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    limit = memory_limit()
+    if limit is None:
+        return free
+    used = next(
+        (
+            number
+            for folder in _cgroup_folders("memory")
+            for name in ("memory.current", "memory.usage_in_bytes")
+            if (number := _number(folder / name)) is not None
+        ),
+        0,
+    )
+    return min(free, max(0, limit - used))
+
+
+def parse_size(text: str) -> int:
+    """Read a size such as ``4G``, ``512 MB`` or ``1.5GiB`` as bytes (binary multiples).
+
+    Raises
+    ------
+    BadInput
+        If the text is no size, or not more than zero.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if size <= 0:
+        raise BadInput(f"{text!r} is no size", field="memory", remedy="write a number and a unit, such as 4G")
+    return size
+
+
+def format_size(size: float) -> str:
+    """Write a number of bytes for people: ``1.5 GB`` (binary multiples)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"
+
+
+def _cpu_quota() -> float | None:
+    quotas = []
+    for folder in _cgroup_folders("cpu"):
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            if quota != "max":
+                quotas.append(int(quota) / int(period))
+        except (OSError, ValueError):
+            quota_us, period_us = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+            if quota_us and period_us and quota_us > 0:
+                quotas.append(quota_us / period_us)
+    return min(quotas, default=None)
+
+
+def _cgroup_folders(controller: str) -> list[Path]:
+    """List the cgroup folders of this process from its own up to the root, version 2 or 1."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    folders = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        names = controllers.split(",")
+        if controllers and controller not in names:
+            continue
+        root = _CGROUP / controllers if controllers else _CGROUP
+        if not root.is_dir():
+            root = _CGROUP / controller
+        place = root / path.lstrip("/")
+        while True:
+            folders.append(place)
+            if place == root or root not in place.parents:
+                break
+            place = place.parent
+    return folders
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,95 @@
+"""Configuration: one TOML file, the environment above it, and the folder where everything kept lies."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from pancommons.base.errors import BadInput
+
+
+def home() -> Path:
+    """Return PANCOMMONS_HOME: the folder of the configuration and of everything that is kept between runs."""
+    if given := os.environ.get("PANCOMMONS_HOME"):
+        return Path(given).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("pancommons", appauthor=False)
+
+
+def config_file() -> Path:
+    """Return the path of the one configuration file, which need not exist."""
+    if given := os.environ.get("PANCOMMONS_CONFIG"):
+        return Path(given).expanduser()
+    return home() / "pancommons.toml"
+
+
+class Agent(BaseModel):
+    """Who runs the analysis, as written into the provenance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, description="full name; the account's name when not given")
+    orcid: str | None = Field(None, pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$", description="ORCID iD, digits only")
+    affiliation: str | None = Field(None, description="the institute's name")
+
+
+class Settings(BaseSettings):
+    """The settings of this installation: ``pancommons.toml``, overridden by ``PANCOMMONS_...``."""
+
+    model_config = SettingsConfigDict(env_prefix="PANCOMMONS_", env_nested_delimiter="__", extra="ignore")
+
+    on: str = Field("threads", description="where units run: threads, processes, dask or dask:ADDRESS")
+    workers: int | None = Field(None, ge=1, description="units at a time; the cores allowed when not given")
+    memory: str | None = Field(None, description="memory a run may use, as 4G; half of what is free when not given")
+    agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
+    techniques: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="a table per technique, read by that technique alone"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, and arguments over both."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file()))
+
+
+def settings() -> Settings:
+    """Read the settings.
+
+    Raises
+    ------
+    BadInput
+        If the file is no TOML or a value does not fit; the sentence names the file and the key.
+    """
+    return _settings(str(config_file()), tuple(sorted(_own(os.environ).items())))
+
+
+@lru_cache(maxsize=4)
+def _settings(file: str, environment: tuple[tuple[str, str], ...]) -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"{first['msg']}", file=file, field=key, remedy="correct it there or in the environment variable PANCOMMONS_..."
+        ) from None
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise BadInput(f"cannot be read as TOML ({error})", file=file) from None
+
+
+def _own(environment: os._Environ[str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("PANCOMMONS_")}

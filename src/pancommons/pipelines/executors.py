@@ -1,0 +1,142 @@
+"""Where units run: threads, processes or Dask, made anew by a factory after a worker died."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
+from typing import Any, Protocol
+
+from pancommons.base.errors import BadInput, PanError
+
+
+class Executor(Protocol):
+    """What the runner needs of an executor."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Start a call."""
+        ...
+
+    def shutdown(self) -> None:
+        """End the workers."""
+        ...
+
+
+def factory(on: str, workers: int) -> Callable[[], Executor]:
+    """Return what makes an executor with that many workers of one thread each.
+
+    Parameters
+    ----------
+    on
+        ``threads``, ``processes``, ``dask`` (a cluster on this machine) or ``dask:ADDRESS``.
+
+    Raises
+    ------
+    BadInput
+        If ``on`` is none of these or needs a package that is not installed.
+    """
+    kind, _, address = on.partition(":")
+    if kind == "threads" and not address:
+        return lambda: _Pool(ThreadPoolExecutor(workers, thread_name_prefix="unit"))
+    if kind == "processes" and not address:
+        return lambda: _Pool(_processes(workers))
+    if kind == "dask":
+        try:
+            import distributed  # noqa: F401
+        except ImportError:
+            raise BadInput(
+                "Dask is not installed", field="--on", remedy="pip install 'pancommons[dask]'"
+            ) from None
+        return lambda: _Dask(workers, address or None)
+    raise BadInput(
+        f"{on!r} is no executor", field="--on", remedy="choose threads, processes, dask or dask:ADDRESS"
+    )
+
+
+def worker_died(error: BaseException) -> bool:
+    """Tell whether a unit's error means that its worker died, not that its function raised."""
+    return isinstance(error, BrokenExecutor) or type(error).__name__ in {"KilledWorker", "CancelledError"}
+
+
+@cache
+def one_thread() -> None:
+    """Keep the libraries under numpy to one thread in this process: units are what runs in parallel."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+
+
+def end_with_parent() -> None:
+    """Make the kernel end this worker when its parent dies, and leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class _Pool:
+    """A pool of the standard library."""
+
+    def __init__(self, pool: ThreadPoolExecutor | ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        return self._pool.submit(function, *arguments)
+
+    def shutdown(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    import multiprocessing
+
+    return ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
+    )
+
+
+class _Dask:
+    """A Dask cluster, ours or one that runs already."""
+
+    def __init__(self, workers: int, address: str | None) -> None:
+        import dask
+        from distributed import Client, LocalCluster, WorkerPlugin
+
+        class EndWithParent(WorkerPlugin):  # type: ignore[misc]
+            """Set up every worker, also those made anew, to die with us."""
+
+            def setup(self, worker: Any) -> None:
+                end_with_parent()
+
+        self._cluster = None
+        if address is None:
+            dask.config.set({"distributed.scheduler.allowed-failures": 0})
+            self._cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                memory_limit=0,
+                silence_logs=50,
+            )
+        try:
+            self._client = Client(self._cluster or address, timeout="20s", set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise PanError(f"No Dask scheduler answers at {address} ({error}).") from None
+        if self._cluster is not None:
+            self._client.register_plugin(EndWithParent())
+        self._executor = self._client.get_executor(pure=False, retries=0)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        future: Future[Any] = self._executor.submit(function, *arguments)
+        return future
+
+    def shutdown(self) -> None:
+        self._executor.shutdown()
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()

@@ -1,0 +1,142 @@
+"""What a technique's functions are called with: inputs, parameters, what is known so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pancommons.base.settings import settings
+from pancommons.pipelines.declaration import Found, Parameters
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a run may use: units at a time, and bytes of memory over all of them."""
+
+    workers: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished unit's arrays, read one at a time from its file.
+
+    A unit that failed has no part; ``combine`` sees the gap in the indices.
+    """
+
+    index: int
+    span: Mapping[str, Any]
+    file: Path
+
+    def read(self, name: str) -> np.ndarray:
+        """Read one array whole."""
+        import h5py
+
+        with h5py.File(self.file, "r", locking=False) as part:
+            array: np.ndarray = part[name][()]
+            return array
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return an array's shape without reading it."""
+        import h5py
+
+        with h5py.File(self.file, "r", locking=False) as part:
+            shape: tuple[int, ...] = part[name].shape
+            return shape
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as seen by its technique.
+
+    Attributes
+    ----------
+    inputs
+        Absolute paths by role, in the order given; roles not given are absent.
+    parameters
+        The pipeline's own model.
+    allowance
+        Workers and memory; plans follow it, results must not.
+    folder
+        The run folder, or None while nothing is written yet (inspection, planning).
+    facts
+        What ``inspect`` found.
+    found
+        What ``prepare`` and earlier stages found, by name.
+    """
+
+    inputs: Mapping[str, tuple[Path, ...]]
+    parameters: Parameters
+    allowance: Allowance
+    folder: Path | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, Found] = field(default_factory=dict)
+    technique: str = ""
+
+    @property
+    def directory(self) -> Path:
+        """Return the run folder, where there must be one."""
+        if self.folder is None:
+            raise RuntimeError("this job has no run folder yet")
+        return self.folder
+
+    @property
+    def input(self) -> Path:
+        """Return the first path of the primary role."""
+        return next(iter(self.inputs.values()))[0]
+
+    def path(self, role: str) -> Path | None:
+        """Return the first path of a role, or None."""
+        paths = self.inputs.get(role)
+        return paths[0] if paths else None
+
+    @cached_property
+    def configuration(self) -> Mapping[str, Any]:
+        """Return this technique's own table of the configuration file."""
+        return settings().techniques.get(self.technique, {})
+
+    def value(self, name: str) -> Any:
+        """Return what was found under a name, else the parameter of that name."""
+        found = self.found.get(name)
+        return found.value if found is not None else getattr(self.parameters, name)
+
+    @cached_property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Return the arrays that ``prepare`` and earlier combines handed on; each is read once per process."""
+        return _HandedOn(self.directory / "prepared")
+
+    def parts(self, stage: str) -> list[Part]:
+        """List the finished parts of an earlier stage, in unit order."""
+        from pancommons.pipelines.folder import RunFolder
+
+        return RunFolder(self.directory).parts(stage)
+
+
+class _HandedOn(Mapping[str, "np.ndarray"]):
+    """The arrays under ``prepared/``, read when asked for and then kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._kept:
+            import numpy as np
+
+            try:
+                self._kept[name] = np.load(self._folder / f"{name}.npy", allow_pickle=False)
+            except FileNotFoundError:
+                raise KeyError(name) from None
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (file.stem for file in sorted(self._folder.glob("*.npy")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
