@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+os.environ["PANCOMMONS_HOME"] = tempfile.mkdtemp(prefix="pancommons-test-home-")
+os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".venv" / "numba-cache")
 
 SHARED = Path(os.environ.get("PANCOMMONS_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -25,13 +29,3 @@ def shared_data() -> Callable[[str], Path]:
         return found
 
     return path
-
-
-@pytest.fixture(scope="session", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Keep everything a test writes under PANCOMMONS_HOME away from the user's own."""
-    place = tmp_path_factory.getbasetemp().parent / "pancommons-home"
-    place.mkdir(exist_ok=True)
-    os.environ["PANCOMMONS_HOME"] = str(place)
-    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".venv" / "numba-cache")
-    return place

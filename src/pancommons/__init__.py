@@ -1,1 +1,34 @@
-"""PaN Commons: an open-science commons for photon and neutron facilities."""
+"""PaN Commons: an open-science commons for photon and neutron facilities.
+
+>>> import pancommons
+>>> result = pancommons.run("tomography", "scan.nxs", out="result")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pancommons.base.home import home
+
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(home() / "numba"))
+
+if TYPE_CHECKING:
+    from pancommons.base.errors import BadInput, PanError
+    from pancommons.pipelines.api import Run, open_run, resume, run
+
+__all__ = ["BadInput", "PanError", "Run", "open_run", "resume", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that ``import pancommons`` itself costs nothing."""
+    if name in {"BadInput", "PanError"}:
+        from pancommons.base import errors
+
+        return getattr(errors, name)
+    if name in __all__:
+        from pancommons.pipelines import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'pancommons' has no attribute {name!r}")

@@ -5,29 +5,18 @@ from __future__ import annotations
 import os
 import tomllib
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from pancommons.base.errors import BadInput
-
-
-def home() -> Path:
-    """Return PANCOMMONS_HOME: the folder of the configuration and of everything that is kept between runs."""
-    if given := os.environ.get("PANCOMMONS_HOME"):
-        return Path(given).expanduser()
-    from platformdirs import user_data_path
-
-    return user_data_path("pancommons", appauthor=False)
-
-
-def config_file() -> Path:
-    """Return the path of the one configuration file, which need not exist."""
-    if given := os.environ.get("PANCOMMONS_CONFIG"):
-        return Path(given).expanduser()
-    return home() / "pancommons.toml"
+from pancommons.base.home import config_file
 
 
 class Agent(BaseModel):
@@ -36,7 +25,9 @@ class Agent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(None, description="full name; the account's name when not given")
-    orcid: str | None = Field(None, pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$", description="ORCID iD, digits only")
+    orcid: str | None = Field(
+        None, pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$", description="ORCID iD, digits only"
+    )
     affiliation: str | None = Field(None, description="the institute's name")
 
 
@@ -47,7 +38,9 @@ class Settings(BaseSettings):
 
     on: str = Field("threads", description="where units run: threads, processes, dask or dask:ADDRESS")
     workers: int | None = Field(None, ge=1, description="units at a time; the cores allowed when not given")
-    memory: str | None = Field(None, description="memory a run may use, as 4G; half of what is free when not given")
+    memory: str | None = Field(
+        None, description="memory a run may use, as 4G; half of what is free when not given"
+    )
     agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
     techniques: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="a table per technique, read by that technique alone"
@@ -85,7 +78,10 @@ def _settings(file: str, environment: tuple[tuple[str, str], ...]) -> Settings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(
-            f"{first['msg']}", file=file, field=key, remedy="correct it there or in the environment variable PANCOMMONS_..."
+            f"{first['msg']}",
+            file=file,
+            field=key,
+            remedy="correct it there or in the environment variable PANCOMMONS_...",
         ) from None
     except (tomllib.TOMLDecodeError, OSError) as error:
         raise BadInput(f"cannot be read as TOML ({error})", file=file) from None

@@ -1,0 +1,27 @@
+"""The ``pan`` command: thin faces over the rooms below, a module for each group of commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit with its code."""
+    from pancommons.base.errors import PanError
+    from pancommons.cli.app import build
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        build(arguments)(arguments)
+    except PanError as error:
+        if "--json" in arguments:
+            print(json.dumps({"event": "error", "text": str(error), "exit": error.exit_code}), flush=True)
+        else:
+            print(error, file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(1) from None

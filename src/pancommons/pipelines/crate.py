@@ -1,4 +1,4 @@
-"""Provenance: ``ro-crate-metadata.json``, a Process Run Crate that says what made the result from what, and who."""
+"""Provenance: ``ro-crate-metadata.json``, a Process Run Crate: what was made from what, how and by whom."""
 
 from __future__ import annotations
 
@@ -94,6 +94,9 @@ class _Crate:
         )
         self._root(action, agent, subject)
         described: dict[str, Any] = self.crate.metadata.generate()
+        described["@graph"] = [
+            {name: _single(value) for name, value in entity.items()} for entity in described["@graph"]
+        ]
         return described
 
     def _root(self, action: dict[str, str], agent: dict[str, str], subject: str) -> None:
@@ -107,7 +110,7 @@ class _Crate:
             "datePublished": self.told["ended"],
             "license": self._licence(),
             "conformsTo": self._add(PROFILE, "CreativeWork", name="Process Run Crate", version="0.5"),
-            "creator": agent,
+            "author": agent,
             "about": self._add(
                 technique.iri, "DefinedTerm", name=technique.label, termCode=technique.identifier
             ),
@@ -159,7 +162,7 @@ class _Crate:
         self, name: str, version: str, identifier: str | None = None, **facts: Any
     ) -> dict[str, str]:
         return self._add(
-            identifier or f"https://pypi.org/project/{name}/{version}/",
+            identifier or f"pkg:pypi/{name.lower()}@{version}",
             "SoftwareApplication",
             name=name,
             version=version,
@@ -266,7 +269,7 @@ class _Crate:
         return added
 
     def _outputs(self) -> list[dict[str, str]]:
-        """Describe what lies in the folder; what the request was and what happened is part of it, not a result."""
+        """Describe what lies in the folder; ``run.json`` and ``events.jsonl`` are part of it, not results."""
         results = []
         for path in sorted(self.folder.path.iterdir()):
             if path.name in _PASSING or path.name.startswith("."):
@@ -318,6 +321,11 @@ _ABOUT = {
     "parts": "the finished units, which the result refers to",
     "figures": "the pictures of the report",
 }
+
+
+def _single(value: Any) -> Any:
+    """Write a list of one as that one, as RO-Crate 1.1 recommends."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -53,9 +53,7 @@ class Estimate:
     def __str__(self) -> str:
         minutes, seconds = divmod(round(self.seconds), 60)
         time = f"{minutes} min {seconds} s" if minutes else f"{max(1, seconds)} s"
-        return (
-            f"about {time}, {machine.format_size(self.memory)} of memory, {machine.format_size(self.disk)} of disk"
-        )
+        return f"about {time}, {machine.format_size(self.memory)} of memory, {machine.format_size(self.disk)} of disk"
 
 
 @dataclass(frozen=True)
@@ -160,6 +158,14 @@ def free_name(prepared: Prepared) -> Path:
     while (out := Path(f"{stem}-{kind}-{number}")).exists():
         number += 1
     return out
+
+
+def allow(folder: RunFolder, workers: int | None, memory: str | None) -> None:
+    """Let a run that is resumed use more or less than before; its unit plan stays."""
+    record = folder.record()
+    record.workers = workers or record.workers
+    record.memory = machine.parse_size(memory) if memory else record.memory
+    folder.write(record)
 
 
 def _allowance(request: Request) -> Allowance:

@@ -12,6 +12,7 @@ named in       called as                                               returns
 Stage.process  ``process(job, unit)``, pure, anywhere, any order       the part's arrays, by name
 Stage.combine  ``combine(job, parts)``, once after the stage's units   `Outcome`
 ``report``     ``report(job)``, at the end                             `Findings`
+``warm``       ``warm()``, before the first run of an installation     nothing; every kernel is compiled then
 =============  ======================================================  =========================================
 """
 
@@ -139,11 +140,23 @@ class Citation:
 
 @dataclass(frozen=True)
 class Simulator:
-    """What ``pan simulate`` calls: ``function(parameters, out)`` writes the raw file and the truth beside it."""
+    """What ``pan simulate`` calls: ``function(parameters, raw, truth, progress)`` writes the two files.
+
+    ``progress`` is called with the fraction done. A role named ``truth``, where the pipeline has one, takes the truth.
+    """
 
     parameters: type[Parameters]
     function: str
     default_name: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Real data that the demonstration runs where it is there: a path below the folder of real data."""
+
+    path: str
+    title: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,6 +180,7 @@ class Pipeline:
     stages: tuple[Stage, ...]
     report: str
     preview: str | None = None
+    warm: str | None = None
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     merits: tuple[Merit, ...] = ()
     citations: tuple[Citation, ...] = ()
@@ -174,6 +188,7 @@ class Pipeline:
     tolerance: float = 1e-4
     examples: tuple[str, ...] = ()
     simulator: Simulator | None = None
+    samples: tuple[Sample, ...] = ()
 
     @property
     def primary(self) -> Role:

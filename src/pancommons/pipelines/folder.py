@@ -76,7 +76,9 @@ class RunFolder:
                     "this folder exists and is not empty",
                     file=path,
                     field="--out",
-                    remedy="name a new one, or go on with `pan resume`" if folder._record.exists() else "name a new one",
+                    remedy="name a new one, or go on with `pan resume`"
+                    if folder._record.exists()
+                    else "name a new one",
                 )
             folder.write(record)
         except OSError as error:
@@ -108,7 +110,9 @@ class RunFolder:
             return Record.model_validate(stored)
         except ValidationError as error:
             first = error.errors()[0]
-            raise BadInput(str(first["msg"]), file=self._record, field=".".join(map(str, first["loc"]))) from None
+            raise BadInput(
+                str(first["msg"]), file=self._record, field=".".join(map(str, first["loc"]))
+            ) from None
 
     def stamp(self) -> int:
         """Return a number that changes whenever ``run.json`` does."""

@@ -62,7 +62,9 @@ class RunLock:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._handle)
-            raise PanError(f"{self._folder}: this run has a runner already ({holder(self._folder)}).") from None
+            raise PanError(
+                f"{self._folder}: this run has a runner already ({holder(self._folder)})."
+            ) from None
         other = holder(self._folder)
         if other and other.host != socket.gethostname() and time.time() - other.heartbeat < STALE:
             os.close(self._handle)
@@ -86,7 +88,12 @@ class RunLock:
             self._beat()
 
     def _beat(self) -> None:
-        facts = {"host": socket.gethostname(), "pid": os.getpid(), "start": self._start, "heartbeat": time.time()}
+        facts = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "start": self._start,
+            "heartbeat": time.time(),
+        }
         os.pwrite(self._handle, json.dumps(facts).ljust(_SIZE).encode(), 0)
 
 

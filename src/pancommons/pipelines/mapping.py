@@ -43,7 +43,13 @@ def map_units(
     width = max(1, min(record.workers, record.memory // max(1, *(unit.memory for unit in units))))
     total, left = (sum(unit.size for unit in some) for some in (units, todo))
     log.add(
-        "stage", name=stage.name, title=stage.title, noun=stage.noun, units=len(units), total=total, finished=total - left
+        "stage",
+        name=stage.name,
+        title=stage.title,
+        noun=stage.noun,
+        units=len(units),
+        total=total,
+        finished=total - left,
     )
     if not todo:
         return []

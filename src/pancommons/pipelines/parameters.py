@@ -74,8 +74,8 @@ def build(
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else None
-        raise BadInput(_expectation(first, values, name, fields), field=name) from None
+        culprit = str(first["loc"][0]) if first["loc"] else ""
+        raise BadInput(_expectation(first, values, culprit, fields), field=culprit) from None
 
 
 def read_file(file: Path) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _converted(name: str, text: str, unit: str) -> Any:
 
 
 def _expectation(
-    error: Any, values: Mapping[str, Any], name: str | None, fields: Mapping[str, FieldInfo]
+    error: Any, values: Mapping[str, Any], name: str, fields: Mapping[str, FieldInfo]
 ) -> str:
     """Say in words what pydantic expected."""
     message = str(error["msg"])

@@ -11,7 +11,20 @@ from pancommons.pipelines.declaration import Pipeline
 GROUP = "pancommons.pipelines"
 
 RUN_OPTIONS = frozenset(
-    {"out", "preset", "params", "dry_run", "preview", "on", "workers", "memory", "json", "help", "server", "quiet"}
+    {
+        "out",
+        "preset",
+        "params",
+        "dry_run",
+        "preview",
+        "on",
+        "workers",
+        "memory",
+        "json",
+        "help",
+        "server",
+        "quiet",
+    }
 )
 """Names of the options of ``pan run``, which no parameter may take."""
 

@@ -122,6 +122,7 @@ def page(folder: RunFolder, pipeline: Pipeline) -> str:
         figures=[
             {**figure, "source": _embedded(folder.figures / figure["file"])} for figure in told["figures"]
         ],
+        found={found["name"]: found for found in told["found"]},
         groups=_groups(told["parameters"]),
         licence_url=licence_url(told["licence"]),
         lines=_lines(folder.path.absolute()),
@@ -288,5 +289,4 @@ def _moment(iso: str) -> str:
 def _confidence(value: float | None) -> str:
     if value is None:
         return "not stated"
-    word = next(word for least, word in ((0.8, "high"), (0.5, "fair"), (-math.inf, "low")) if value >= least)
-    return word
+    return next(word for least, word in ((0.8, "high"), (0.5, "fair"), (-math.inf, "low")) if value >= least)

@@ -15,9 +15,11 @@ import numpy as np
 
 from pancommons.base import durable
 from pancommons.base.errors import BadInput, PanError, RunStopped
+from pancommons.base.home import home
 from pancommons.pipelines import crate, registry, report
 from pancommons.pipelines.declaration import Findings, Outcome, Pipeline, Stage, resolve
 from pancommons.pipelines.digesting import InputDigests
+from pancommons.pipelines.environment import packages, processor_family
 from pancommons.pipelines.events import EventLog, Listener
 from pancommons.pipelines.executors import Executor, factory, one_thread
 from pancommons.pipelines.folder import RunFolder
@@ -81,6 +83,7 @@ class _Run:
         began = time.time()
         failed: list[str] = []
         with InputDigests(self.folder, self.log) as digests:
+            self._warm()
             if self.folder.record().found is None:
                 self._prepare()
             for stage in self.pipeline.stages:
@@ -96,6 +99,22 @@ class _Run:
             self._drop_intermediates()
         self.log.add("ended", state=state, text=f"{len(failed)} units failed" if failed else "")
         return state
+
+    def _warm(self) -> None:
+        """Compile the technique's kernels visibly, once for an installation, not in the midst of the first unit."""
+        if self.pipeline.warm is None:
+            return
+        key = "-".join(
+            [self.pipeline.name, *(f"{name}-{packages()[name]}" for name in ("pancommons", "numba"))]
+        )
+        mark = home() / "numba" / f"{key}-{processor_family().replace(' ', '_')}.warm"
+        if mark.exists():
+            return
+        self.log.add("phase", name="warm", title="Compiling kernels (first run of this installation only)")
+        resolve(self.pipeline.warm)()
+        with suppress(OSError):
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
     def _prepare(self) -> None:
         self.log.add("phase", name="prepare", title="Preparing")
@@ -137,7 +156,12 @@ class _Run:
         self.folder.write(record)
         for name, found in outcome.found.items():
             self.log.add(
-                "found", name=name, value=found.value, method=found.method, confidence=found.confidence, unit=found.unit
+                "found",
+                name=name,
+                value=found.value,
+                method=found.method,
+                confidence=found.confidence,
+                unit=found.unit,
             )
         for text in outcome.warnings:
             self.log.add("warning", text=text)

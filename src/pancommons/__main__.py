@@ -1,0 +1,5 @@
+"""``python -m pancommons`` is ``pan``."""
+
+from pancommons.cli import main
+
+main()

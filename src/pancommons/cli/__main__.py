@@ -1,0 +1,5 @@
+"""``python -m pancommons.cli`` is ``pan``."""
+
+from pancommons.cli import main
+
+main()

@@ -1,0 +1,61 @@
+"""The whole command line, put together; commands import what they need when they are called."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pancommons.cli import demo, pipelines, results, running, simulate
+
+HELP = """Analyse photon and neutron data with standard pipelines, and check what others published.
+
+A run is a folder: result, figures, report and provenance. It can be stopped, killed, resumed and reproduced.
+"""
+EPILOG = "Start with: pan simulate tomography scan.nxs, then: pan run tomography scan.nxs"
+
+
+def build(arguments: list[str]) -> typer.Typer:
+    """Make the application.
+
+    Parameters
+    ----------
+    arguments
+        The command line: the options of ``pan run PIPELINE`` are made from that pipeline's declaration,
+        so only the one asked for is loaded.
+    """
+    app = typer.Typer(
+        name="pan",
+        help=HELP,
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode="markdown" if arguments[:1] in (['run'], ['simulate']) else None,
+    )
+    app.callback()(_root)
+    app.add_typer(running.app(arguments), name="run")
+    results.add(app)
+    app.add_typer(pipelines.app(), name="pipelines")
+    app.add_typer(simulate.app(arguments), name="simulate")
+    demo.add(app)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"pancommons {version('pancommons')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+_root.__doc__ = HELP

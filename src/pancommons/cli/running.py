@@ -1,0 +1,251 @@
+"""``pan run``: a command for each pipeline, its options made from its declaration."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pancommons.cli.options import given, signature
+
+if TYPE_CHECKING:
+    from pancommons.pipelines.creation import Prepared, Request
+    from pancommons.pipelines.declaration import Pipeline
+    from pancommons.pipelines.events import Listener
+
+WHERE = "Where and how it runs"
+
+Out = Annotated[
+    Path | None,
+    typer.Option(help="The run folder to make [default: ./STEM-PIPELINE-N].", rich_help_panel=WHERE),
+]
+On = Annotated[
+    str | None,
+    typer.Option(help="threads, processes, dask or dask:ADDRESS [default: threads].", rich_help_panel=WHERE),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Units at a time [default: the cores allowed].", rich_help_panel=WHERE),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory to use, such as 4G [default: half of what is free].",
+        rich_help_panel=WHERE,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print events as lines of JSON.", rich_help_panel=WHERE)]
+
+
+def app(arguments: list[str]) -> typer.Typer:
+    """Make the group; only the pipeline named on the command line is loaded, or all for its help."""
+    group = typer.Typer(
+        help="Run a pipeline on data: pan run PIPELINE [ROLE=]PATH... [--PARAMETER VALUE] [--out DIR]",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        epilog="pan run PIPELINE --help shows a pipeline's inputs, parameters and examples.",
+    )
+    group.callback()(_group)
+    if arguments[:1] != ["run"]:
+        return group
+    from pancommons.pipelines import registry
+
+    asked = next((word for word in arguments[1:] if not word.startswith("-")), None)
+    for name in [asked] if asked else registry.names():
+        _add(group, registry.load(name))
+    return group
+
+
+def _group() -> None:
+    """Run a pipeline on data: pan run PIPELINE [ROLE=]PATH... [--PARAMETER VALUE] [--out DIR]."""
+
+
+def _add(group: typer.Typer, pipeline: Pipeline) -> None:
+    from pancommons.pipelines.inputs import assign
+
+    def command(
+        inputs: Annotated[list[str], typer.Argument(metavar="[ROLE=]PATH...", help=_roles(pipeline))],
+        out: Out = None,
+        preset: Annotated[
+            str | None,
+            typer.Option(
+                help=f"Start from a preset: {', '.join(pipeline.presets) or 'there is none'}.",
+                rich_help_panel=WHERE,
+            ),
+        ] = None,
+        params: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE", help="Read parameters from TOML or JSON.", rich_help_panel=WHERE),
+        ] = None,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Check, estimate, write nothing.", rich_help_panel=WHERE)
+        ] = False,
+        preview: Annotated[
+            bool,
+            typer.Option("--preview", help="Do one slice or its like, in seconds.", rich_help_panel=WHERE),
+        ] = False,
+        on: On = None,
+        workers: Workers = None,
+        memory: Memory = None,
+        json_lines: Json = False,
+        **options: Any,
+    ) -> None:
+        from pancommons.pipelines.creation import Request
+
+        primary, others = assign(pipeline, inputs)
+        role = pipeline.primary
+        batch = [primary] if role.many or not primary else [[path] for path in primary]
+        requests = [
+            Request(
+                pipeline=pipeline.name,
+                inputs={**({role.name: paths} if paths else {}), **others},
+                parameters=given(options),
+                preset=preset,
+                file=params,
+                preview=preview,
+                workers=workers,
+                memory=memory,
+            )
+            for paths in batch
+        ]
+        _run_all(requests, out, on, dry_run=dry_run, as_json=json_lines)
+
+    signature(command, pipeline.parameters)
+    group.command(
+        pipeline.name,
+        help=f"{pipeline.title}. {pipeline.description}",
+        epilog="Examples: " + "; ".join(pipeline.examples) if pipeline.examples else None,
+        no_args_is_help=True,
+    )(command)
+
+
+def _roles(pipeline: Pipeline) -> str:
+    words = []
+    for role in pipeline.roles:
+        need = "needed" if role.required else "optional"
+        words.append(f"{role.name}= {role.description} ({need})")
+    return f"Inputs by role; bare paths are {pipeline.primary.name}=, several are a batch. " + "; ".join(
+        words
+    )
+
+
+def _run_all(
+    requests: list[Request], out: Path | None, on: str | None, *, dry_run: bool, as_json: bool
+) -> None:
+    """Run one request, or several as a batch with a folder each; exit with the worst code."""
+    from pancommons.base.errors import PanError
+    from pancommons.pipelines import creation
+
+    worst = 0
+    for request in requests:
+        place = out
+        if out is not None and len(requests) > 1:
+            place = out / next(iter(list(paths)[0] for paths in request.inputs.values())).stem
+        try:
+            prepared = creation.examine(request)
+            if dry_run:
+                _say_plan(prepared, place, as_json=as_json)
+                continue
+            if not as_json:
+                _say_start(prepared)
+            folder = creation.create(prepared, place)
+            execute(folder.path, on, as_json=as_json)
+        except PanError as error:
+            if len(requests) == 1:
+                raise
+            print(error, file=sys.stderr)
+            worst = max(worst, error.exit_code)
+            if error.exit_code == 130:
+                break
+        except typer.Exit as end:
+            if len(requests) == 1:
+                raise
+            worst = max(worst, end.exit_code)
+    if worst:
+        raise typer.Exit(worst)
+
+
+def execute(path: Path, on: str | None, *, as_json: bool) -> None:
+    """Run or resume a folder with progress, Ctrl-C as a stop, and a closing line; exit 3 when partial."""
+    from pancommons.base.settings import settings
+    from pancommons.pipelines import runner
+    from pancommons.pipelines.progress import JsonLines, default_listeners
+
+    listeners: tuple[Listener, ...] = (JsonLines(sys.stdout),) if as_json else default_listeners()
+    _stop_on_signals(path)
+    state = runner.execute(path, on=on or settings().on, listeners=listeners)
+    if not as_json:
+        say_result(path)
+    if state == "partial":
+        raise typer.Exit(3)
+
+
+def say_result(path: Path) -> None:
+    """Print figures of merit and where to look."""
+    from pancommons.pipelines.folder import RunFolder
+
+    folder = RunFolder(path)
+    facts = folder.report_facts()
+    for merit in facts["merits"]:
+        value = "-" if merit["value"] is None else f"{merit['value']:.6g}"
+        print(f"{merit['label']:<40} {value} {merit['unit']}".rstrip())
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    if facts["state"] == "partial":
+        print(f"Partial: {len(facts['failed'])} units failed; try them again with: pan resume {shown}")
+    print(f"Result:  {shown / 'result.nxs'}\nReport:  {shown / 'report.html'}")
+
+
+def _say_start(prepared: Prepared) -> None:
+    for text in prepared.record.warnings:
+        print(f"Warning: {text}", file=sys.stderr)
+    print(f"{prepared.pipeline.title}: {prepared.estimate}", file=sys.stderr)
+
+
+def _say_plan(prepared: Prepared, out: Path | None, *, as_json: bool) -> None:
+    from pancommons.pipelines.creation import free_name
+
+    place = out or free_name(prepared)
+    record, estimate = prepared.record, prepared.estimate
+    if as_json:
+        facts = {
+            "out": str(place),
+            "seconds": estimate.seconds,
+            "memory": estimate.memory,
+            "disk": estimate.disk,
+            "parameters": record.parameters,
+            "facts": record.facts,
+            "warnings": record.warnings,
+            "units": {stage: len(units) for stage, units in record.plan.items()},
+        }
+        print(json.dumps(facts, indent=1))
+        return
+    print(f"{prepared.pipeline.title}, into {place}: {estimate}")
+    for name, value in record.facts.items():
+        if isinstance(value, str | int | float):
+            print(f"  {name.replace('_', ' ')}: {value}")
+    for stage in prepared.pipeline.stages:
+        units = record.plan.get(stage.name, [])
+        if units:
+            print(f"  {stage.title}: {sum(unit.size for unit in units)} {stage.noun} in {len(units)} units")
+    for text in record.warnings:
+        print(f"  Warning: {text}")
+
+
+def _stop_on_signals(path: Path) -> None:
+    """Make Ctrl-C and SIGTERM a request to stop; a second Ctrl-C ends at once, and nothing finished is lost."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if (path / "stop").exists():
+            os._exit(130)
+        (path / "stop").touch()
+        print("\nStopping after the units in hand; Ctrl-C again ends at once.", file=sys.stderr)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)

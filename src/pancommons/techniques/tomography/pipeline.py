@@ -1,0 +1,206 @@
+"""The declaration of full-field tomography."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pancommons.pipelines.declaration import (
+    Auto,
+    Citation,
+    Merit,
+    Parameters,
+    Pipeline,
+    Role,
+    Sample,
+    Simulator,
+    Stage,
+    Technique,
+    parameter,
+)
+
+HERE = "pancommons.techniques.tomography"
+
+SPAN = r"^\d*:\d*$"
+CENTRES = r"^-?\d+(\.\d+)?:-?\d+(\.\d+)?(:\d+(\.\d+)?)?$|^-?\d+(\.\d+)?(,-?\d+(\.\d+)?)*$"
+REGION = r"^\d*:\d*,\d*:\d*$"
+
+
+class TomographyParameters(Parameters):
+    """What can be set for a reconstruction."""
+
+    rows: str = parameter(
+        ":", "detector rows to reconstruct, as START:STOP, counted from 0", group="Data", pattern=SPAN
+    )
+    pixel_size: float | Auto = parameter(
+        "auto", "pixel size at the sample; gives the result in 1/cm", unit="um", group="Data", gt=0
+    )
+    references: Literal["mean", "median", "interpolated"] = parameter(
+        "mean", "how flat fields are joined; interpolated follows their drift in time", group="Correction"
+    )
+    minimum_transmission: float = parameter(
+        1e-4, "transmission below this counts as this before the logarithm", group="Correction", gt=0, lt=1
+    )
+    centre: float | Auto = parameter(
+        "auto", "rotation axis, as the index of a detector column from 0", unit="pixel", group="Centre"
+    )
+    centre_range: str = parameter(
+        "auto",
+        "columns the automatic search looks at, as START:STOP",
+        group="Centre",
+        pattern=r"^auto$|" + SPAN,
+    )
+    try_centres: str | None = parameter(
+        None,
+        "reconstruct one slice at each of these centres instead, as START:STOP:STEP or A,B,C",
+        group="Centre",
+        pattern=CENTRES,
+    )
+    filter: Literal["ramp", "shepp", "cosine", "hann", "hamming", "parzen", "butterworth"] = parameter(
+        "ramp", "window on the ramp filter", group="Reconstruction"
+    )
+    mask: float = parameter(
+        1.0,
+        "radius of the circular mask as a fraction of the field; 0 for none",
+        group="Reconstruction",
+        ge=0,
+        le=1,
+    )
+    region: str | None = parameter(
+        None, "part of each slice to keep, as X0:X1,Y0:Y1 in pixels", group="Reconstruction", pattern=REGION
+    )
+    type: Literal["float32", "uint16"] = parameter("float32", "number type of the result", group="Output")
+    limits: str = parameter(
+        "auto",
+        "attenuation at 0 and at 65535 of uint16, as LOW:HIGH in the result's unit",
+        group="Output",
+        pattern=r"^auto$|^-?[\d.]+(e-?\d+)?:-?[\d.]+(e-?\d+)?$",
+    )
+    tiff: bool = parameter(False, "write the slices as a TIFF stack as well", group="Output")
+
+
+class SimulationParameters(Parameters):
+    """What can be set for a simulated scan."""
+
+    columns: int = parameter(256, "detector columns", unit="pixel", group="Scan", ge=16)
+    rows: int = parameter(32, "detector rows", unit="pixel", group="Scan", ge=1)
+    angles: int = parameter(361, "projections", group="Scan", ge=3)
+    turn: Literal["180", "360"] = parameter("180", "rotation of the scan", unit="degree", group="Scan")
+    centre_shift: float = parameter(
+        3.25, "how far the axis is from the middle of the detector", unit="pixel", group="Scan"
+    )
+    pixel_size: float = parameter(1.625, "pixel size at the sample", unit="um", group="Scan", gt=0)
+    flats: int = parameter(20, "flat fields before and after the scan, each", group="Scan", ge=1)
+    darks: int = parameter(20, "dark fields", group="Scan", ge=1)
+    phantom: Literal["grains", "disc"] = parameter(
+        "grains", "grains in a rod, or one uniform cylinder", group="Sample"
+    )
+    absorption: float = parameter(
+        2.0, "largest line integral through the sample", group="Sample", gt=0, le=10
+    )
+    counts: int = parameter(20000, "photons a pixel sees in a flat field", group="Detector", ge=10, le=60000)
+    noise: bool = parameter(True, "Poisson noise of the photons", group="Detector")
+    stripes: float = parameter(
+        0.0,
+        "spread of the pixels' gain between flats and scan, which makes rings",
+        group="Detector",
+        ge=0,
+        le=0.5,
+    )
+    drift: float = parameter(
+        0.02,
+        "change of the beam's intensity from the first flats to the last",
+        group="Detector",
+        ge=-0.5,
+        le=0.5,
+    )
+    compression: Literal["bitshuffle-lz4", "none"] = parameter(
+        "bitshuffle-lz4", "how frames are stored, one a chunk", group="Detector"
+    )
+    seed: int = parameter(1, "of the random numbers", group="Detector", ge=0)
+
+
+PIPELINE = Pipeline(
+    name="tomography",
+    version="1.0",
+    title="Full-field tomography",
+    description="Flat-field correction, rotation centre and Fourier filtered back-projection of a parallel-beam scan.",
+    technique=Technique("PaNET01207", "x-ray tomography"),
+    roles=(
+        Role("scan", "raw scan: NXtomo or Data Exchange"),
+        Role("flats", "flat fields, where they are in another file", required=False),
+        Role("darks", "dark fields, where they are in another file", required=False),
+        Role("truth", "a simulation's truth, to score the result against", required=False),
+    ),
+    parameters=TomographyParameters,
+    inspect=f"{HERE}.planning:inspect",
+    preview=f"{HERE}.planning:preview",
+    plan=f"{HERE}.planning:plan",
+    warm=f"{HERE}.steps:warm",
+    prepare=f"{HERE}.steps:prepare",
+    stages=(
+        Stage(
+            "frames",
+            "Reading frames",
+            "frames",
+            process=f"{HERE}.steps:regroup",
+            combine=f"{HERE}.steps:look",
+            keep=False,
+        ),
+        Stage(
+            "slices",
+            "Reconstructing slices",
+            "slices",
+            process=f"{HERE}.steps:reconstruct_slices",
+            combine=f"{HERE}.write:join",
+        ),
+    ),
+    report=f"{HERE}.figures:report",
+    presets={
+        "smooth": {"filter": "parzen"},
+        "small": {"type": "uint16", "mask": 0.95},
+    },
+    merits=(
+        Merit("centre", "Rotation centre", "pixel", "index of the detector column that the axis projects to"),
+        Merit(
+            "centre_confidence",
+            "Confidence of the centre",
+            "",
+            "from 0 to 1; none where the centre was given",
+        ),
+        Merit("slices", "Slices", "", "slices reconstructed"),
+        Merit(
+            "noise", "Noise", "1/cm", "robust standard deviation of the finest detail, in the result's unit"
+        ),
+        Merit("clamped", "Clamped pixels", "", "fraction of transmissions outside what the logarithm allows"),
+        Merit("clipped", "Clipped voxels", "", "fraction of voxels outside the limits of uint16"),
+        Merit(
+            "psnr", "PSNR against the truth", "dB", "inside 0.95 of the field, after sub-pixel registration"
+        ),
+        Merit("scale", "Scale against the truth", "", "fitted slope of result over truth; 1 is right"),
+    ),
+    citations=(
+        Citation(
+            "Kak A C, Slaney M. Principles of Computerized Tomographic Imaging. IEEE Press, 1988.",
+            "10.1137/1.9780898719277",
+        ),
+        Citation(
+            "Marone F, Stampanoni M. Regridding reconstruction algorithm for real-time tomographic imaging. "
+            "J. Synchrotron Rad. 19, 1029 (2012).",
+            "10.1107/S0909049512032864",
+        ),
+        Citation(
+            "Vo N T, Drakopoulos M, Atwood R C, Reinhard C. Reliable method for calculating the center of rotation in "
+            "parallel-beam tomography. Opt. Express 22, 19078 (2014).",
+            "10.1364/OE.22.019078",
+        ),
+    ),
+    tolerance=1e-4,
+    examples=(
+        "pan run tomography scan.nxs",
+        "pan run tomography scan.nxs --preview",
+        "pan run tomography scan.nxs --try-centres 505:520:1",
+        "pan run tomography scan.h5 flats=flats.h5 darks=darks.h5 --centre 512.3 --filter hann",
+    ),
+    simulator=Simulator(SimulationParameters, f"{HERE}.simulate:simulate", "scan.nxs"),
+    samples=(Sample("tomography/tooth.h5", "a tooth, measured at APS"),),
+)
