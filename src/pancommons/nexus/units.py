@@ -52,8 +52,9 @@ def _registry() -> Any:
 def parse(text: str) -> Any | None:
     """Read a unit text as a pint quantity, 1 for ``mm``, 1e-6 for ``1e-6 m``; None where it means nothing.
 
-    Accepted beside pint's own: KeV, Angstrom and A (whose first meaning is the ångström, as in 1/A), micro, degree and ångström signs, ``nm-1``, counts, NeXus categories such as NX_ANGLE with the unit that
-    NeXus prefers, and "" or "arbitrary" for a plain number.
+    Accepted beside pint's own: KeV, Angstrom and A (whose first meaning is the ångström, as in 1/A), micro,
+    degree and ångström signs, ``nm-1``, counts, NeXus categories such as NX_ANGLE with the unit that NeXus
+    prefers, and "" or "arbitrary" for a plain number.
     """
     spelled = text.strip()
     alias = _ALIASES.get(spelled.lower())
