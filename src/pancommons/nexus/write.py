@@ -9,74 +9,21 @@ import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import h5py
-import hdf5plugin
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
 from pancommons.base.durable import replacing
 from pancommons.base.errors import BadInput, PanError
-from pancommons.nexus.virtual import Part, virtual_stack
+from pancommons.nexus.fields import Field, has_unit, make_dataset
+from pancommons.nexus.virtual import Part
 
-_COMPRESSION: dict[str, dict[str, Any]] = {
-    "bitshuffle-lz4": dict(hdf5plugin.Bitshuffle(cname="lz4")),
-    "bitshuffle-zstd": dict(hdf5plugin.Bitshuffle(cname="zstd")),
-    "blosc-zstd": dict(hdf5plugin.Blosc(cname="zstd", shuffle=hdf5plugin.Blosc.SHUFFLE)),
-    "zstd": dict(hdf5plugin.Zstd()),
-    "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
-}
-_CHUNK_BYTES = 32 << 20
-
-
-@dataclass(frozen=True)
-class Field:
-    """One dataset to be written: from values, empty to be filled piece by piece, by link, or out of parts.
-
-    Attributes
-    ----------
-    name
-        Its name in the group.
-    values
-        The numbers or text; None with ``shape`` and ``dtype`` for a dataset that is filled later.
-    units
-        The unit's text as pint reads it; "" for a plain number.
-    long_name
-        What stands on the axis of a plot; the name with its unit when not given.
-    errors
-        Standard uncertainties of the same shape, written as ``NAME_errors``.
-    link
-        The path in the file of a dataset that this is another name of.
-    parts
-        Pieces in other files that together are this dataset, see `Part`.
-    compression
-        ``bitshuffle-lz4`` (or True), ``bitshuffle-zstd``, ``blosc-zstd``, ``zstd``, ``gzip``, or None.
-    chunks
-        The chunk shape; for compressed data one frame, the last two axes, when not given.
-    fillvalue
-        What is read where nothing was written, or where a part is missing.
-    attributes
-        Further attributes, such as ``interpretation``.
-    """
-
-    name: str
-    values: ArrayLike | str | None = None
-    units: str = ""
-    long_name: str | None = None
-    errors: ArrayLike | None = None
-    shape: tuple[int, ...] | None = None
-    dtype: DTypeLike | None = None
-    link: str | None = None
-    parts: Sequence[Part] = ()
-    compression: str | bool | None = None
-    chunks: tuple[int, ...] | None = None
-    fillvalue: float | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+__all__ = ["Field", "Part", "Writer", "create"]
 
 
 class Writer:
@@ -131,8 +78,8 @@ class Writer:
             dataset = group[given.name]
             dataset.attrs["target"] = given.link
             return dataset
-        dataset = _dataset(group, given)
-        if given.units or _numeric(dataset):
+        dataset = make_dataset(group, given)
+        if given.units or has_unit(dataset):
             dataset.attrs["units"] = given.units
         if given.long_name:
             dataset.attrs["long_name"] = given.long_name
@@ -339,46 +286,6 @@ def _explained(error: OSError | RuntimeError, path: Path) -> PanError | None:
     if code in (errno.EACCES, errno.EROFS, errno.EPERM):
         return BadInput("may not be written", file=path, remedy="choose another folder")
     return None
-
-
-def _dataset(group: h5py.Group, given: Field) -> h5py.Dataset:
-    if given.parts:
-        return virtual_stack(
-            group, given.name, given.parts, shape=given.shape, dtype=given.dtype or np.float32,
-            fillvalue=np.nan if given.fillvalue is None else given.fillvalue,
-        )  # fmt: skip
-    if isinstance(given.values, str):
-        return group.create_dataset(given.name, data=given.values, dtype=h5py.string_dtype())
-    values = None if given.values is None else np.asarray(given.values, dtype=given.dtype)
-    if values is not None and values.dtype.kind == "U":
-        return group.create_dataset(given.name, data=values.astype(object), dtype=h5py.string_dtype())
-    shape = given.shape if values is None else values.shape
-    if shape is None:
-        raise ValueError(f"field {given.name}: neither values, parts, link nor shape are given")
-    dtype = np.dtype(given.dtype or np.float32) if values is None else values.dtype
-    options: dict[str, Any] = {}
-    if given.compression and shape and 0 not in shape:
-        kind = "bitshuffle-lz4" if given.compression is True else given.compression
-        options = _COMPRESSION[kind] | {"chunks": given.chunks or _frame(shape, dtype)}
-    elif given.chunks:
-        options = {"chunks": given.chunks}
-    return group.create_dataset(
-        given.name, shape, dtype, data=values, fillvalue=given.fillvalue, track_times=False, **options
-    )
-
-
-def _frame(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
-    """Choose a chunk: the last two axes whole, halved along the first of them while it is too large."""
-    chunk = [1] * max(0, len(shape) - 2) + list(shape[-2:])
-    row = max(0, len(shape) - 2)
-    while np.prod(chunk, dtype=np.int64) * dtype.itemsize > _CHUNK_BYTES:
-        row = row if chunk[row] > 1 else row + 1
-        chunk[row] = (chunk[row] + 1) // 2
-    return tuple(chunk)
-
-
-def _numeric(dataset: h5py.Dataset) -> bool:
-    return bool(dataset.dtype.kind in "fc" or (dataset.dtype.kind in "iu" and dataset.ndim > 0))
 
 
 def _label(name: str, units: str) -> str:

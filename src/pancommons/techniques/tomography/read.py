@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus.links import Source, dataset_sources, files_read
+from pancommons.nexus.links import files_read
 from pancommons.nexus.read import number, numbers, open_file, text
 from pancommons.techniques.tomography import layouts as tables
 from pancommons.techniques.tomography.layouts import Layout, Match
@@ -49,8 +49,8 @@ def open_scan(
         The scan file.
     flats, darks
         Other files to take these from, in place of those in the scan: a scan with image keys, a Data Exchange
-        file, any HDF5 file with one dataset of frames, a TIFF file, or a folder of TIFF files. Of several, the
-        first is taken as recorded before the projections and the last as after them.
+        file, any HDF5 file with one dataset of frames, a TIFF file, or a folder of TIFF files. Of several,
+        the first is taken as recorded before the projections and the last as after them.
     layouts
         Further tables of the schema of ``layouts.toml``, tried first; those of the configuration when not
         given.
@@ -66,7 +66,7 @@ def open_scan(
     with open_file(path) as file:
         match = _recognised(path, file, known)
         inside = match.find(file, "data") or match.dangling
-        stack = _whole_stack(path, inside)
+        stack = hdf5_stack(path, inside)
         warnings = _several(match)
         keys, key_warnings = _image_keys(path, file, match, stack.shape[0])
         projections = np.flatnonzero(keys == PROJECTION)
@@ -111,25 +111,6 @@ def _recognised(path: Path, file: h5py.File, known: Sequence[Layout]) -> Match:
             remedy="describe where it lies in a [[techniques.tomography.layout]] of the configuration",
         )
     return match
-
-
-def _whole_stack(path: Path, inside: str) -> Stack:
-    """Describe the data, after making sure that every file it is made of is there."""
-    sources = dataset_sources(path, inside)
-    if missing := [source for source in sources if source.missing]:
-        raise BadInput(
-            _missing(missing, sources), file=path, field=inside, remedy="put it there or link it again"
-        )
-    return hdf5_stack(path, inside)
-
-
-def _missing(missing: Sequence[Source], sources: Sequence[Source]) -> str:
-    first = missing[0]
-    what = f"its data lies in {first.target}"
-    if first.found is not None:
-        return f"{what} at {first.target_path}, where there is nothing"
-    share = f" ({len(missing)} of {len(sources)} files are missing)" if len(sources) > 1 else ""
-    return f"{what}, which is missing{share}"
 
 
 def _several(match: Match) -> list[str]:

@@ -70,7 +70,7 @@ def _own_dataset(
     place = match.find(file, what)
     if place is None:
         return ()
-    own = hdf5_stack(path, place)
+    own = hdf5_stack(path, place, single=True)
     _same_size(path, place, own, stack)
     frames = np.arange(own.shape[0])
     positions = _positions(file, match, len(frames), count) if what == "flats" else np.zeros(len(frames))
@@ -150,12 +150,9 @@ def _references(path: Path, layouts: Sequence[Layout], key: int) -> References:
         return References(frames if key == FLAT else (), frames if key == DARK else ())
     with open_file(path) as file:
         match = recognise(path, file, layouts)
-        inside = match.find(file, "data") if match else None
-        if match is None or inside is None:
-            inside = _only_frames(path, file, name)
-            keys = np.full(hdf5_stack(path, inside).shape[0], key)
-            return frame_sets(path, file, Match(Layout("", (), {}), "/"), hdf5_stack(path, inside), keys)
-        own = hdf5_stack(path, inside)
+        inside = (match.find(file, "data") or match.dangling) if match else _only_frames(path, file, name)
+        match = match or Match(Layout("", (), {}), "/")
+        own = hdf5_stack(path, inside, single=True)
         place = match.find(file, "image_key")
         marked = numbers(file, place) if place else None
         keys = np.full(own.shape[0], key)

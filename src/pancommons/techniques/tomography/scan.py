@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus.links import locate
+from pancommons.nexus.links import Source, dataset_sources, locate
 from pancommons.nexus.read import member, open_file, read_block
 
 
@@ -262,27 +262,44 @@ def turned(angles: NDArray[np.float64]) -> float:
     return float(abs(angles[-1] - angles[0]) + np.median(steps))
 
 
-def hdf5_stack(path: Path, inside: str) -> Stack:
-    """Describe a dataset of frames.
+def hdf5_stack(path: Path, inside: str, *, single: bool = False) -> Stack:
+    """Describe a dataset of frames, after making sure that every file it is made of is there.
+
+    Parameters
+    ----------
+    path, inside
+        The file and the dataset's path in it.
+    single
+        Whether a single frame [row, column] will do.
 
     Raises
     ------
     BadInput
-        If it is no dataset of numbers with three axes, or with two for a single frame.
+        If a file it is read from is missing, or it is no dataset of numbers [frame, row, column].
     """
+    sources = dataset_sources(path, inside)
+    if missing := [source for source in sources if source.missing]:
+        problem = _missing(missing, len(sources))
+        raise BadInput(problem, file=path, field=inside, remedy="put it there or link it again")
     with open_file(path) as file:
         dataset = member(file, inside)
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "iuf":
             raise BadInput("is no dataset of numbers", file=path, field=inside)
-        if dataset.ndim not in (2, 3) or 0 in dataset.shape:
-            raise BadInput(
-                f"has the shape {dataset.shape}, where [frame, row, column] was expected",
-                file=path,
-                field=inside,
-            )
+        if dataset.ndim not in ((2, 3) if single else (3,)) or 0 in dataset.shape:
+            problem = f"has the shape {dataset.shape}, where [frame, row, column] was expected"
+            raise BadInput(problem, file=path, field=inside)
         shape = (1,) * (3 - dataset.ndim) + dataset.shape
         chunks, compressed = _storage(Path(dataset.file.filename), dataset)
         return Stack((path,), inside, shape, dataset.dtype, chunks, compressed)
+
+
+def _missing(missing: list[Source], among: int) -> str:
+    first = missing[0]
+    what = f"its data lies in {first.target}"
+    if first.found is not None:
+        return f"{what} at {first.target_path}, where there is nothing"
+    share = f" ({len(missing)} of {among} sources are missing)" if among > 1 else ""
+    return f"{what}, which is missing{share}"
 
 
 def _storage(holder: Path, dataset: h5py.Dataset, depth: int = 0) -> tuple[tuple[int, int, int] | None, bool]:
