@@ -1,4 +1,4 @@
-"""A pipeline small enough to read at a glance: powers of the rows of an array, above a level it finds itself."""
+"""A pipeline small enough to read at a glance: powers of rows, above a level that it finds itself."""
 
 from __future__ import annotations
 
@@ -64,6 +64,10 @@ def plan(job: Job) -> dict[str, list[Unit]]:
             for index, start in enumerate(range(0, rows, step))
         ]
     }
+
+
+def preview(job: Job) -> dict[str, Any]:
+    return {"power": 1}
 
 
 def prepare(job: Job) -> Outcome:
