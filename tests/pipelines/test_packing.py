@@ -53,7 +53,7 @@ def test_a_packed_result_is_whole_without_its_folder(run: RunFolder, tmp_path: P
 def test_the_provenance_says_what_the_archive_holds(run: RunFolder, tmp_path: Path) -> None:
     archive = packing.pack(run.path, tmp_path / "published.zip")
     with zipfile.ZipFile(archive) as opened:
-        names = set(opened.namelist())
+        names = {name for name in opened.namelist() if not name.endswith("/")}
         described = json.loads(opened.read("ro-crate-metadata.json"))
         entities = {entity["@id"]: entity for entity in described["@graph"]}
         for name in names - {"ro-crate-metadata.json"}:

@@ -195,6 +195,8 @@ def _zip(run: RunFolder, result: Path, target: Path) -> None:
     described = _adapted(json.loads(run.crate.read_text(encoding="utf-8")), files)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         archive.writestr(run.crate.name, json.dumps(described, indent=1, ensure_ascii=False) + "\n")
+        if figures:
+            archive.mkdir(run.figures.name)
         for name, file in files.items():
             stored = file.suffix.lower() in _COMPRESSED_ALREADY
             archive.write(file, name, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED)

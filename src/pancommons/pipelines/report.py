@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import mimetypes
+import re
 import shlex
 import time
 from datetime import UTC, datetime
@@ -116,9 +117,11 @@ def page(folder: RunFolder, pipeline: Pipeline) -> str:
         The run's declaration.
     """
     told = folder.report_facts()
+    subject = _subject(told)
     return _template().render(
         told=told,
-        subject=_subject(told),
+        subject=subject,
+        pieces=re.split(r"(?<=[_.-])", subject),
         figures=[
             {**figure, "source": _embedded(folder.figures / figure["file"])} for figure in told["figures"]
         ],
