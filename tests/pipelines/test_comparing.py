@@ -110,9 +110,7 @@ def test_arrays_in_one_only_and_tables(pair: tuple[RunFolder, RunFolder]) -> Non
     assert comparing.compare(pair[1].path, pair[0].path).rows[-2].shapes is not None
 
 
-def test_blocks_do_not_change_the_numbers(
-    pair: tuple[RunFolder, RunFolder], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_do_not_change_the_numbers(pair: tuple[RunFolder, RunFolder], monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=(7, 5, 11))
     change(pair[0], "entry/data/sums", values)
     change(pair[1], "entry/data/sums", values + np.random.default_rng(1).normal(size=values.shape))

@@ -96,9 +96,7 @@ def test_nor_of_a_partial_run_with_folders_and_a_known_agent(
     assert all_of_it["#input-1-extra"]["@type"] == "Dataset"
 
 
-def test_the_validator_is_not_asleep(
-    source: Path, tmp_path: Path, problems: Callable[[Path], list[str]]
-) -> None:
+def test_the_validator_is_not_asleep(source: Path, tmp_path: Path, problems: Callable[[Path], list[str]]) -> None:
     run = toy.run(source, tmp_path / "run")
     good = run.crate.read_text()
     for spoilt in ('"instrument"', '"license"', "wfrun/process", '"datePublished"', '"hasPart"'):

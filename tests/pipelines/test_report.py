@@ -83,9 +83,7 @@ def test_facts(source: Path, tmp_path: Path) -> None:
 def test_facts_are_json_whatever_a_technique_hands_over(source: Path, tmp_path: Path) -> None:
     run = toy.run(source, tmp_path / "run")
     findings = Findings(merits={"total": np.float32(np.nan), "extra_one": np.float64(2.5)})
-    told = report.facts(
-        run.record(), toy.PIPELINE, findings, failed=["x"], state="partial", began=time.time()
-    )
+    told = report.facts(run.record(), toy.PIPELINE, findings, failed=["x"], state="partial", began=time.time())
     json.dumps(told, allow_nan=False)
     assert [(merit["label"], merit["value"]) for merit in told["merits"]] == [
         ("Total", None), ("extra one", 2.5),
@@ -179,8 +177,7 @@ def contrast(one: str, other: str) -> float:
 def test_contrast_in_light_and_dark() -> None:
     style = (Path(report.__file__).parent / "report.html.jinja").read_text()
     schemes = [
-        dict(re.findall(r"--([\w-]+): (#\w{6})", block))
-        for block in re.findall(r":root \{(.*?)\}", style, re.S)
+        dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", style, re.S)
     ]
     assert len(schemes) >= 2
     for colours in schemes[:2]:

@@ -127,9 +127,7 @@ def test_another_version_is_said_and_has_the_tolerance(
     assert any(row.verdict == "within tolerance" for row in comparison.rows) is same
 
 
-def test_the_same_version_has_no_tolerance(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_version_has_no_tolerance(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = toy.run(source, tmp_path / "run")
     stage = dataclasses.replace(toy.PIPELINE.stages[0], process=f"{__name__}:slightly_off")
     toy.register(monkeypatch, dataclasses.replace(toy.PIPELINE, stages=(stage,), tolerance=1.0))
@@ -146,9 +144,7 @@ def test_another_processor_is_said(source: Path, tmp_path: Path, monkeypatch: py
     assert any(text.startswith("processor family") for text in comparison.differences)
 
 
-def test_a_preview_is_reproduced_as_a_preview(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_preview_is_reproduced_as_a_preview(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy.register(monkeypatch, dataclasses.replace(toy.PIPELINE, preview=f"{toy.__name__}:preview"))
     run = toy.run(source, tmp_path / "run", preview=True)
     assert run.record().parameters["power"] == 1

@@ -72,7 +72,7 @@ def test_killed_at_any_moment_resumes_to_the_same(pan: Pan, wait_until: Wait, vi
         workers = [child for child in family if "spawn_main" in " ".join(child.cmdline())]
         if workers:
             workers[0].kill()
-        out, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     else:
         kill = os.kill if victim == "parent" else os.killpg

@@ -74,19 +74,14 @@ def prepare(job: Job) -> Outcome:
     if job.parameters.level != "auto":
         return Outcome()
     level = float(np.median(np.load(job.input)))
-    return Outcome(
-        {"level": Found(level, "median of all values", 0.87, "count")}, warnings=("found a level",)
-    )
+    return Outcome({"level": Found(level, "median of all values", 0.87, "count")}, warnings=("found a level",))
 
 
 def process(job: Job, unit: Unit) -> dict[str, Stored]:
     if unit.index == job.parameters.poison:
         raise ValueError("this unit is poison <&>")
     rows = np.load(job.input)[unit.span["start"] : unit.span["stop"]]
-    values = (
-        np.float32(job.parameters.scale)
-        * (rows - job.value("level")).astype(np.float32) ** job.parameters.power
-    )
+    values = np.float32(job.parameters.scale) * (rows - job.value("level")).astype(np.float32) ** job.parameters.power
     return {"values": Stored(values, chunks=(1, values.shape[1]), compress=True)}
 
 

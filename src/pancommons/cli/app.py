@@ -31,7 +31,7 @@ def build(arguments: list[str]) -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        rich_markup_mode="markdown" if arguments[:1] in (['run'], ['simulate']) else None,
+        rich_markup_mode="markdown" if arguments[:1] in (["run"], ["simulate"]) else None,
     )
     app.callback()(_root)
     app.add_typer(running.app(arguments), name="run")

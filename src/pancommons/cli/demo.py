@@ -18,12 +18,10 @@ def add(app: typer.Typer) -> None:
 
 
 def demo(
-    out: Annotated[
-        Path, typer.Option(help="The folder to work in; a demo's earlier runs in it are replaced.")
-    ] = Path("demo"),
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of real data to run as well, where it is there.")
-    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to work in; a demo's earlier runs in it are replaced.")] = Path(
+        "demo"
+    ),
+    data: Annotated[Path | None, typer.Option(help="Folder of real data to run as well, where it is there.")] = None,
 ) -> None:
     """Simulate raw data with a known answer, run its pipeline on it, and show how near the result is."""
     from rich.console import Console

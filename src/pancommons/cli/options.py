@@ -27,9 +27,7 @@ def signature(function: Callable[..., Any], model: type[Parameters]) -> None:
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     options = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name, field)
-        )
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name, field))
         for name, field in model.model_fields.items()
     ]
     function.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]

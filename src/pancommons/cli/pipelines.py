@@ -38,9 +38,7 @@ def list_all(as_json: AsJson = False) -> None:
         print(json.dumps(facts, indent=1))
         return
     for one in declared:
-        print(
-            f"{one.name:<16} {one.version:<6} {one.title} ({one.technique.identifier} {one.technique.label})"
-        )
+        print(f"{one.name:<16} {one.version:<6} {one.title} ({one.technique.identifier} {one.technique.label})")
 
 
 def show(name: Name) -> None:

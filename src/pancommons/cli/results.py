@@ -137,9 +137,7 @@ def compare(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
     tolerance: Annotated[
         float,
-        typer.Option(
-            min=0, help="Largest difference allowed, as a fraction of an array's largest magnitude."
-        ),
+        typer.Option(min=0, help="Largest difference allowed, as a fraction of an array's largest magnitude."),
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
@@ -182,9 +180,7 @@ def reproduce(
 
 def pack(
     folder: Folder,
-    to: Annotated[
-        Path | None, typer.Option(metavar="FILE.zip", help="The file to make [default: DIR.zip].")
-    ] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE.zip", help="The file to make [default: DIR.zip].")] = None,
 ) -> None:
     """Pack a finished run into one self-contained crate that can be published and reproduced."""
     from pancommons.pipelines.packing import pack as make

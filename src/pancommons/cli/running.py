@@ -131,14 +131,10 @@ def _roles(pipeline: Pipeline) -> str:
     for role in pipeline.roles:
         need = "needed" if role.required else "optional"
         words.append(f"{role.name}= {role.description} ({need})")
-    return f"Inputs by role; bare paths are {pipeline.primary.name}=, several are a batch. " + "; ".join(
-        words
-    )
+    return f"Inputs by role; bare paths are {pipeline.primary.name}=, several are a batch. " + "; ".join(words)
 
 
-def _run_all(
-    requests: list[Request], out: Path | None, on: str | None, *, dry_run: bool, as_json: bool
-) -> None:
+def _run_all(requests: list[Request], out: Path | None, on: str | None, *, dry_run: bool, as_json: bool) -> None:
     """Run one request, or several as a batch with a folder each; exit with the worst code."""
     from pancommons.base.errors import PanError
     from pancommons.pipelines import creation
@@ -147,7 +143,7 @@ def _run_all(
     for request in requests:
         place = out
         if out is not None and len(requests) > 1:
-            place = out / next(iter(list(paths)[0] for paths in request.inputs.values())).stem
+            place = out / next(iter(next(iter(request.inputs.values())))).stem
         try:
             prepared = creation.examine(request)
             if dry_run:

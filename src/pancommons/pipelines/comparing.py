@@ -170,9 +170,7 @@ def _arrays(file: h5py.File) -> Iterator[tuple[str, _Array]]:
             return
         for key, (kind, *_) in fields.items():
             if kind.kind in "iufcb" and not kind.shape:
-                found.append(
-                    (f"{name}:{key}", _Array(item.shape, kind, item.chunks, item.fields(key).__getitem__))
-                )
+                found.append((f"{name}:{key}", _Array(item.shape, kind, item.chunks, item.fields(key).__getitem__)))
 
     file.visititems(visit)
     yield from sorted(found, key=lambda pair: pair[0])
@@ -264,9 +262,7 @@ class _Measure:
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     if a.dtype != b.dtype:
         return False
-    return bool(
-        np.array_equal(np.ascontiguousarray(a).view(np.uint8), np.ascontiguousarray(b).view(np.uint8))
-    )
+    return bool(np.array_equal(np.ascontiguousarray(a).view(np.uint8), np.ascontiguousarray(b).view(np.uint8)))
 
 
 def _measure(a: _Array, b: _Array) -> _Measure:

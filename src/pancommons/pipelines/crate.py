@@ -86,11 +86,7 @@ class _Crate:
             result=results,
             environment=self._environment(),
             actionStatus=f"http://schema.org/{'Failed' if failed else 'Completed'}ActionStatus",
-            **(
-                {"error": f"partial result, {len(failed)} units failed: {'; '.join(failed)}"}
-                if failed
-                else {}
-            ),
+            **({"error": f"partial result, {len(failed)} units failed: {'; '.join(failed)}"} if failed else {}),
         )
         self._root(action, agent, subject)
         described: dict[str, Any] = self.crate.metadata.generate()
@@ -111,22 +107,16 @@ class _Crate:
             "license": self._licence(),
             "conformsTo": self._add(PROFILE, "CreativeWork", name="Process Run Crate", version="0.5"),
             "author": agent,
-            "about": self._add(
-                technique.iri, "DefinedTerm", name=technique.label, termCode=technique.identifier
-            ),
+            "about": self._add(technique.iri, "DefinedTerm", name=technique.label, termCode=technique.identifier),
             "mentions": action,
-            "citation": [
-                self._citation(number, told) for number, told in enumerate(self.told["citations"], 1)
-            ],
+            "citation": [self._citation(number, told) for number, told in enumerate(self.told["citations"], 1)],
         }.items():
             if value:
                 root[name] = value
 
     def _start(self) -> str:
         """Return when the first runner took the folder; ``report.json`` knows only the last."""
-        started = (
-            event["time"] for event in events.read(self.folder.events) if event.get("event") == "started"
-        )
+        started = (event["time"] for event in events.read(self.folder.events) if event.get("event") == "started")
         first = next(started, None)
         return timestamp(first) if first is not None else str(self.told["began"])
 
@@ -144,9 +134,9 @@ class _Crate:
 
     def _instrument(self) -> dict[str, str]:
         packages = self.told["environment"]["packages"]
-        needs = [
-            self._software(name, version) for name, version in packages.items() if name != "pancommons"
-        ] + [self._software("Python", self.told["environment"]["python"], identifier="#python")]
+        needs = [self._software(name, version) for name, version in packages.items() if name != "pancommons"] + [
+            self._software("Python", self.told["environment"]["python"], identifier="#python")
+        ]
         own = self._software("pancommons", self.record.software_version, softwareRequirements=needs)
         return self._add(
             f"#pipeline-{self.pipeline.name}-{self.record.pipeline_version}",
@@ -158,9 +148,7 @@ class _Crate:
             softwareRequirements=own,
         )
 
-    def _software(
-        self, name: str, version: str, identifier: str | None = None, **facts: Any
-    ) -> dict[str, str]:
+    def _software(self, name: str, version: str, identifier: str | None = None, **facts: Any) -> dict[str, str]:
         return self._add(
             identifier or f"pkg:pypi/{name.lower()}@{version}",
             "SoftwareApplication",
@@ -275,9 +263,7 @@ class _Crate:
             if path.name in _PASSING or path.name.startswith("."):
                 continue
             if path.is_dir():
-                entity = self.crate.add_directory(
-                    dest_path=path.name, properties={"name": path.name, **_about(path)}
-                )
+                entity = self.crate.add_directory(dest_path=path.name, properties={"name": path.name, **_about(path)})
                 for file in self._pictures(path):
                     entity.append_to("hasPart", file)
                     results.append({"@id": file.id})
@@ -301,9 +287,7 @@ class _Crate:
 
     def _citation(self, number: int, told: dict[str, Any]) -> dict[str, str]:
         facts = {"identifier": f"https://doi.org/{told['doi']}"} if told["doi"] else {}
-        return self._add(
-            facts.get("identifier", f"#citation-{number}"), "ScholarlyArticle", name=told["text"], **facts
-        )
+        return self._add(facts.get("identifier", f"#citation-{number}"), "ScholarlyArticle", name=told["text"], **facts)
 
     def _add(self, identifier: str, kind: str, /, **facts: Any) -> dict[str, str]:
         """Add an entity that is no file of the crate, and return the reference to it."""

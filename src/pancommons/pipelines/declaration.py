@@ -60,7 +60,8 @@ def parameter(
     group
         The heading it stands under in help and forms.
     limits
-        Bounds as in `pydantic.Field`: ``ge``, ``gt``, ``le``, ``lt``, ``pattern``.
+        Bounds as in `pydantic.Field`: ``ge``, ``gt``, ``le``, ``lt``, ``pattern``. A number that may be
+        "auto" has them in its type instead: ``PositiveFloat | Auto``.
     """
     extra: dict[str, Any] = {"group": group}
     if unit is not None:

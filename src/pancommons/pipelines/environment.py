@@ -25,9 +25,7 @@ def packages() -> dict[str, str]:
     names = {"pancommons"}
     for requirement in requires("pancommons") or []:
         if "extra ==" not in requirement:
-            names.add(
-                requirement.split(";")[0].split(">")[0].split("=")[0].split("<")[0].split("[")[0].strip()
-            )
+            names.add(requirement.split(";")[0].split(">")[0].split("=")[0].split("<")[0].split("[")[0].strip())
     found = {}
     for name in sorted(names):
         try:

@@ -47,13 +47,9 @@ def factory(on: str, workers: int) -> Callable[[], Executor]:
         try:
             import distributed  # noqa: F401
         except ImportError:
-            raise BadInput(
-                "Dask is not installed", field="--on", remedy="pip install 'pancommons[dask]'"
-            ) from None
+            raise BadInput("Dask is not installed", field="--on", remedy="pip install 'pancommons[dask]'") from None
         return lambda: _Dask(workers, address or None)
-    raise BadInput(
-        f"{on!r} is no executor", field="--on", remedy="choose threads, processes, dask or dask:ADDRESS"
-    )
+    raise BadInput(f"{on!r} is no executor", field="--on", remedy="choose threads, processes, dask or dask:ADDRESS")
 
 
 def worker_died(error: BaseException) -> bool:
@@ -94,9 +90,7 @@ class _Pool:
 def _processes(workers: int) -> ProcessPoolExecutor:
     import multiprocessing
 
-    return ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
-    )
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
 
 
 class _Dask:

@@ -110,9 +110,7 @@ class RunFolder:
             return Record.model_validate(stored)
         except ValidationError as error:
             first = error.errors()[0]
-            raise BadInput(
-                str(first["msg"]), file=self._record, field=".".join(map(str, first["loc"]))
-            ) from None
+            raise BadInput(str(first["msg"]), file=self._record, field=".".join(map(str, first["loc"]))) from None
 
     def stamp(self) -> int:
         """Return a number that changes whenever ``run.json`` does."""

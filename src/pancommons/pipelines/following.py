@@ -114,10 +114,7 @@ class Status:
             "state": self.state,
             "phase": progress.phase,
             "runner": self.runner,
-            "stages": [
-                {**asdict(stage), "rate": stage.rate, "left": stage.left}
-                for stage in progress.stages.values()
-            ],
+            "stages": [{**asdict(stage), "rate": stage.rate, "left": stage.left} for stage in progress.stages.values()],
             "found": {name: event.get("value") for name, event in progress.found.items()},
             "warnings": progress.warnings,
             "text": progress.text,

@@ -69,9 +69,7 @@ def describe(path: Path) -> InputFile:
         if path.is_dir():
             files = [file.stat() for file in path.rglob("*") if file.is_file()]
             newest = max((file.st_mtime_ns for file in files), default=state.st_mtime_ns)
-            return InputFile(
-                path=str(path), size=sum(file.st_size for file in files), mtime_ns=newest, folder=True
-            )
+            return InputFile(path=str(path), size=sum(file.st_size for file in files), mtime_ns=newest, folder=True)
         with path.open("rb"):
             return InputFile(path=str(path), size=state.st_size, mtime_ns=state.st_mtime_ns)
     except OSError as error:

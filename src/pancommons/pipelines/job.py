@@ -112,10 +112,16 @@ class Job:
         return _HandedOn(self.directory / "prepared")
 
     def parts(self, stage: str) -> list[Part]:
-        """List the finished parts of an earlier stage, in unit order."""
-        from pancommons.pipelines.folder import RunFolder
+        """List the finished parts of an earlier stage, in unit order; looked up once for this job."""
+        if stage not in self._parts:
+            from pancommons.pipelines.folder import RunFolder
 
-        return RunFolder(self.directory).parts(stage)
+            self._parts[stage] = RunFolder(self.directory).parts(stage)
+        return self._parts[stage]
+
+    @cached_property
+    def _parts(self) -> dict[str, list[Part]]:
+        return {}
 
 
 class _HandedOn(Mapping[str, "np.ndarray"]):

@@ -62,9 +62,7 @@ class RunLock:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._handle)
-            raise PanError(
-                f"{self._folder}: this run has a runner already ({holder(self._folder)})."
-            ) from None
+            raise PanError(f"{self._folder}: this run has a runner already ({holder(self._folder)}).") from None
         other = holder(self._folder)
         if other and other.host != socket.gethostname() and time.time() - other.heartbeat < STALE:
             os.close(self._handle)

@@ -127,8 +127,7 @@ def blocks(shape: tuple[int, ...], item: int, chunks: tuple[int, ...] | None) ->
     starts = [range(0, size, max(1, step)) for size, step in zip(shape, extent, strict=True)]
     for corner in product(*starts):
         yield tuple(
-            slice(start, min(start + step, size))
-            for start, step, size in zip(corner, extent, shape, strict=True)
+            slice(start, min(start + step, size)) for start, step, size in zip(corner, extent, shape, strict=True)
         )
 
 
@@ -159,17 +158,14 @@ def _extract(archive: zipfile.ZipFile, space: Path, path: Path) -> None:
     needed, free = sum(entry.file_size for entry in archive.infolist()), shutil.disk_usage(space).free
     if needed > free:
         raise BadInput(
-            f"opening it needs {machine.format_size(needed)} in {space.parent}, "
-            f"{machine.format_size(free)} are free",
+            f"opening it needs {machine.format_size(needed)} in {space.parent}, {machine.format_size(free)} are free",
             file=path,
             remedy="set TMPDIR to a folder on another disk",
         )
     for entry in archive.infolist():
         name = PurePosixPath(entry.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or stat.S_ISLNK(entry.external_attr >> 16):
-            raise BadInput(
-                "an entry leads out of the archive; nothing was opened", file=path, field=str(name)
-            )
+            raise BadInput("an entry leads out of the archive; nothing was opened", file=path, field=str(name))
     for entry in archive.infolist():
         archive.extract(entry, space)
 
@@ -183,9 +179,7 @@ def _root(space: Path, path: Path) -> Path:
 
 
 def _zip(run: RunFolder, result: Path, target: Path) -> None:
-    figures = (
-        sorted(file for file in run.figures.rglob("*") if file.is_file()) if run.figures.is_dir() else []
-    )
+    figures = sorted(file for file in run.figures.rglob("*") if file.is_file()) if run.figures.is_dir() else []
     files = {
         file.relative_to(run.path).as_posix(): file
         for file in (run.path / "run.json", run.report, run.page, *figures)
@@ -302,9 +296,7 @@ def _chunks(dataset: h5py.Dataset) -> tuple[int, ...] | None:
             continue
         file = folder / source.file_name
         if not file.exists():
-            raise PanError(
-                f"{file}: this part of the result is gone; make it again with: pan resume {folder}"
-            )
+            raise PanError(f"{file}: this part of the result is gone; make it again with: pan resume {folder}")
         if number == 0:
             with h5py.File(file, "r", locking=False) as part:
                 found = part[source.dset_name].chunks

@@ -50,9 +50,7 @@ def build(
     if preset is not None:
         known = presets or {}
         if preset not in known:
-            raise BadInput(
-                f"there is no preset {preset!r}", remedy=f"known are: {', '.join(sorted(known)) or 'none'}"
-            )
+            raise BadInput(f"there is no preset {preset!r}", remedy=f"known are: {', '.join(sorted(known)) or 'none'}")
         values.update(known[preset])
     if file is not None:
         values.update(read_file(file))
@@ -129,9 +127,7 @@ def _converted(name: str, text: str, unit: str) -> Any:
     return float(converted)
 
 
-def _expectation(
-    error: Any, values: Mapping[str, Any], name: str, fields: Mapping[str, FieldInfo]
-) -> str:
+def _expectation(error: Any, values: Mapping[str, Any], name: str, fields: Mapping[str, FieldInfo]) -> str:
     """Say in words what pydantic expected."""
     message = str(error["msg"])
     if error["type"] == "value_error":

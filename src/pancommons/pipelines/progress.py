@@ -30,8 +30,8 @@ class Bars:
     """Progress bars, one a stage, with rate and time left, on a terminal."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich import progress as rich
+        from rich.console import Console
 
         self._console = Console(stderr=True)
         self._bars = rich.Progress(
@@ -61,15 +61,11 @@ class Bars:
         elif kind in {"warning", "trouble", "unit-failed"}:
             self._console.print(sentence(event), style="yellow")
         elif kind == "stage":
-            task = self._bars.add_task(
-                event["title"], total=event["total"], completed=event["finished"], rate=""
-            )
+            task = self._bars.add_task(event["title"], total=event["total"], completed=event["finished"], rate="")
             self._tasks[event["name"]] = task
         if kind in {"unit", "unit-failed"} and event["stage"] in self._tasks:
             stage = self._progress.stages[event["stage"]]
-            self._bars.update(
-                self._tasks[event["stage"]], completed=stage.finished + stage.failed, rate=rate(stage)
-            )
+            self._bars.update(self._tasks[event["stage"]], completed=stage.finished + stage.failed, rate=rate(stage))
 
 
 class Lines:
@@ -175,9 +171,7 @@ def rate(stage: StageProgress) -> str:
     """Return a stage's rate in words."""
     if stage.rate is None:
         return ""
-    return (
-        f"{stage.rate:.3g} {stage.noun}/s" if stage.rate >= 0.1 else f"{60 * stage.rate:.2g} {stage.noun}/min"
-    )
+    return f"{stage.rate:.3g} {stage.noun}/s" if stage.rate >= 0.1 else f"{60 * stage.rate:.2g} {stage.noun}/min"
 
 
 def duration(seconds: float | None) -> str:

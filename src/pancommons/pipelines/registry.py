@@ -68,6 +68,10 @@ def _check(pipeline: Pipeline, name: str) -> None:
         problems.append(f"it calls itself {pipeline.name!r}")
     if taken := sorted(RUN_OPTIONS & set(fields)):
         problems.append(f"parameter {taken[0]!r} is the name of a run option")
+    try:
+        pipeline.parameters.model_validate(pipeline.parameters().model_dump())
+    except (ValueError, TypeError) as error:
+        problems.append(f"its default parameters are not valid ({error})")
     if bare := [key for key, field in fields.items() if not field.description]:
         problems.append(f"parameter {bare[0]!r} has no description")
     if needed := [key for key, field in fields.items() if field.is_required()]:

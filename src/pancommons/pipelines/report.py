@@ -122,9 +122,7 @@ def page(folder: RunFolder, pipeline: Pipeline) -> str:
         told=told,
         subject=subject,
         pieces=re.split(r"(?<=[_.-])", subject),
-        figures=[
-            {**figure, "source": _embedded(folder.figures / figure["file"])} for figure in told["figures"]
-        ],
+        figures=[{**figure, "source": _embedded(folder.figures / figure["file"])} for figure in told["figures"]],
         found={found["name"]: found for found in told["found"]},
         groups=_groups(told["parameters"]),
         licence_url=licence_url(told["licence"]),

@@ -106,17 +106,13 @@ class _Inputs:
 
     def _file(self, role: str, recorded: InputFile, *, many: bool) -> InputFile:
         if recorded.sha256 is None:
-            raise BadInput(
-                "its sha256 was never recorded, so it cannot be known again", file=recorded.path, field=role
-            )
+            raise BadInput("its sha256 was never recorded, so it cannot be known again", file=recorded.path, field=role)
         given = self._given.get(role)
         if given is not None:
             return self._checked(role, given / Path(recorded.path).name if many else given, recorded)
         if not Path(recorded.path).exists():
             hint = f"{role}={'FOLDER' if many else 'PATH'}"
-            raise BadInput(
-                "this input is no longer there", file=recorded.path, field=role, remedy=f"give it as {hint}"
-            )
+            raise BadInput("this input is no longer there", file=recorded.path, field=role, remedy=f"give it as {hint}")
         return self._checked(role, Path(recorded.path), recorded)
 
     def _checked(self, role: str, path: Path, recorded: InputFile) -> InputFile:
@@ -124,8 +120,7 @@ class _Inputs:
         now.sha256 = sha256(path)
         if now.sha256 != recorded.sha256:
             raise BadInput(
-                f"this is not the input of the run: its sha256 is {now.sha256}, that of the run's is "
-                f"{recorded.sha256}",
+                f"this is not the input of the run: its sha256 is {now.sha256}, that of the run's is {recorded.sha256}",
                 file=path,
                 field=role,
                 remedy=f"give the right one as {role}=PATH",
@@ -185,7 +180,5 @@ def _circumstances(record: Record, told: dict[str, Any], pipeline: Pipeline) -> 
     ]
     if not notes:
         return [], 0.0
-    notes.append(
-        f"differences up to {pipeline.tolerance:g} of an array's largest magnitude count as the same"
-    )
+    notes.append(f"differences up to {pipeline.tolerance:g} of an array's largest magnitude count as the same")
     return notes, pipeline.tolerance

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +25,7 @@ from pancommons.pipelines.inputs import changed
 from pancommons.pipelines.job import Job
 from pancommons.pipelines.lock import RunLock
 from pancommons.pipelines.mapping import map_units
-from pancommons.pipelines.record import FoundRecord, Record
+from pancommons.pipelines.record import FoundRecord
 from pancommons.pipelines.work import cannot_write, job_of
 
 
@@ -104,9 +102,7 @@ class _Run:
         """Compile the technique's kernels visibly, once for an installation, not in the midst of the first unit."""
         if self.pipeline.warm is None:
             return
-        key = "-".join(
-            [self.pipeline.name, *(f"{name}-{packages()[name]}" for name in ("pancommons", "numba"))]
-        )
+        key = "-".join([self.pipeline.name, *(f"{name}-{packages()[name]}" for name in ("pancommons", "numba"))])
         mark = home() / "numba" / f"{key}-{processor_family().replace(' ', '_')}.warm"
         if mark.exists():
             return

@@ -84,9 +84,7 @@ def cannot_write(error: OSError, folder: Path) -> CannotWrite | None:
         return None
     full = error.errno not in {errno.EROFS} and f"errno = {errno.EROFS}," not in str(error)
     reason = "the disk is full" if full else "the disk is read-only"
-    return CannotWrite(
-        f"{folder}: {reason}; finished parts are kept, make room and go on with `pan resume {folder}`."
-    )
+    return CannotWrite(f"{folder}: {reason}; finished parts are kept, make room and go on with `pan resume {folder}`.")
 
 
 def job_of(record: Record, folder: Path) -> Job:

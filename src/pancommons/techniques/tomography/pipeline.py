@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import PositiveFloat
+
 from pancommons.pipelines.declaration import (
     Auto,
     Citation,
@@ -31,8 +33,8 @@ class TomographyParameters(Parameters):
     rows: str = parameter(
         ":", "detector rows to reconstruct, as START:STOP, counted from 0", group="Data", pattern=SPAN
     )
-    pixel_size: float | Auto = parameter(
-        "auto", "pixel size at the sample; gives the result in 1/cm", unit="um", group="Data", gt=0
+    pixel_size: PositiveFloat | Auto = parameter(
+        "auto", "pixel size at the sample; gives the result in 1/cm", unit="um", group="Data"
     )
     references: Literal["mean", "median", "interpolated"] = parameter(
         "mean", "how flat fields are joined; interpolated follows their drift in time", group="Correction"
@@ -91,12 +93,8 @@ class SimulationParameters(Parameters):
     pixel_size: float = parameter(1.625, "pixel size at the sample", unit="um", group="Scan", gt=0)
     flats: int = parameter(20, "flat fields before and after the scan, each", group="Scan", ge=1)
     darks: int = parameter(20, "dark fields", group="Scan", ge=1)
-    phantom: Literal["grains", "disc"] = parameter(
-        "grains", "grains in a rod, or one uniform cylinder", group="Sample"
-    )
-    absorption: float = parameter(
-        2.0, "largest line integral through the sample", group="Sample", gt=0, le=10
-    )
+    phantom: Literal["grains", "disc"] = parameter("grains", "grains in a rod, or one uniform cylinder", group="Sample")
+    absorption: float = parameter(2.0, "largest line integral through the sample", group="Sample", gt=0, le=10)
     counts: int = parameter(20000, "photons a pixel sees in a flat field", group="Detector", ge=10, le=60000)
     noise: bool = parameter(True, "Poisson noise of the photons", group="Detector")
     stripes: float = parameter(
@@ -168,14 +166,10 @@ PIPELINE = Pipeline(
             "from 0 to 1; none where the centre was given",
         ),
         Merit("slices", "Slices", "", "slices reconstructed"),
-        Merit(
-            "noise", "Noise", "1/cm", "robust standard deviation of the finest detail, in the result's unit"
-        ),
+        Merit("contrast_to_noise", "Contrast to noise", "", "range of the values over the noise of the finest detail"),
         Merit("clamped", "Clamped pixels", "", "fraction of transmissions outside what the logarithm allows"),
         Merit("clipped", "Clipped voxels", "", "fraction of voxels outside the limits of uint16"),
-        Merit(
-            "psnr", "PSNR against the truth", "dB", "inside 0.95 of the field, after sub-pixel registration"
-        ),
+        Merit("psnr", "PSNR against the truth", "dB", "inside 0.95 of the field, after sub-pixel registration"),
         Merit("scale", "Scale against the truth", "", "fitted slope of result over truth; 1 is right"),
     ),
     citations=(

@@ -1,0 +1,216 @@
+"""What a reconstruction will take: a first look at the scan, its units, and what each costs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pancommons.base.errors import BadInput
+from pancommons.base.machine import format_size
+from pancommons.pipelines.declaration import Inspection, Unit
+from pancommons.pipelines.job import Job
+from pancommons.techniques.tomography.fourier import BATCH, geometry_bytes, working_bytes
+from pancommons.techniques.tomography.pipeline import TomographyParameters
+from pancommons.techniques.tomography.read import Scan, open_scan
+
+_FRAMES_BYTES = 96 << 20
+"""Raw counts that a unit of frames holds."""
+_SECONDS_PER_BYTE = 1.5e-9
+"""To read, regroup and compress a byte of raw counts."""
+_PREVIEW_ROWS = 4
+
+
+def scan_of(job: Job) -> Scan:
+    """Open a job's scan; kept in this process while its files stay the same."""
+    files = [path for paths in job.inputs.values() for path in paths]
+    stamps = tuple((str(file), file.stat().st_mtime_ns) for file in files)
+    return _open(job.input, job.path("flats"), job.path("darks"), stamps)
+
+
+@lru_cache(maxsize=4)
+def _open(path: Path, flats: Path | None, darks: Path | None, stamps: tuple[Any, ...]) -> Scan:
+    return open_scan(path, flats=flats, darks=darks)
+
+
+def inspect(job: Job) -> Inspection:
+    """Look at a scan and check the parameters against it."""
+    scan = scan_of(job)
+    parameters = parameters_of(job)
+    first, last = row_range(parameters, scan)
+    region_of(parameters, scan.columns)
+    _check_centre(parameters, scan)
+    facts = {
+        "layout": scan.layout,
+        "projections": scan.count,
+        "rows": scan.rows,
+        "columns": scan.columns,
+        "turn_degrees": round(float(np.rad2deg(scan.span)), 3),
+        "counts_type": str(scan.dtype),
+        "first_row": first,
+        "last_row": last,
+        "regroup": needs_regrouping(scan),
+        "energy_kev": scan.energy,
+        "sample": scan.sample,
+    }
+    detected = {}
+    if scan.pixel_size:
+        detected["pixel_size"] = scan.pixel_size * 1e6
+    if scan.centre_hint is not None:
+        detected["centre"] = scan.centre_hint
+    own = {path for paths in job.inputs.values() for path in paths}
+    return Inspection(
+        facts={name: value for name, value in facts.items() if value is not None},
+        warnings=scan.warnings,
+        detected=detected,
+        files=tuple(str(file) for file in scan.files if file.absolute() not in own),
+    )
+
+
+def preview(job: Job) -> dict[str, Any]:
+    """Restrict a reconstruction to the rows around the middle of those asked for."""
+    first, last = int(job.facts["first_row"]), int(job.facts["last_row"])
+    start = max(first, (first + last) // 2 - _PREVIEW_ROWS // 2)
+    return {"rows": f"{start}:{min(last, start + _PREVIEW_ROWS)}", "tiff": False}
+
+
+def plan(job: Job) -> dict[str, list[Unit]]:
+    """Cut the scan into units: frames to regroup where the file needs it, then batches of rows."""
+    scan, parameters = scan_of(job), parameters_of(job)
+    first, last = row_range(parameters, scan)
+    if centres := tried_centres(parameters):
+        middle = (first + last) // 2
+        pairs = [centres[start : start + BATCH] for start in range(0, len(centres), BATCH)]
+        spans = [{"start": middle, "stop": middle + 1, "centres": some} for some in pairs]
+        sizes = [len(some) for some in pairs]
+    else:
+        starts = range(first, last, BATCH)
+        spans = [{"start": start, "stop": min(start + BATCH, last)} for start in starts]
+        sizes = [span["stop"] - span["start"] for span in spans]
+    frames = _frame_units(scan, last - first) if needs_regrouping(scan) else []
+    slices = [
+        _slice_unit(index, span, size, scan, parameters)
+        for index, (span, size) in enumerate(zip(spans, sizes, strict=True))
+    ]
+    needed = max(unit.memory for unit in [*frames, *slices])
+    if needed > job.allowance.memory:
+        raise BadInput(
+            f"one unit of this scan needs {format_size(needed)}, {format_size(job.allowance.memory)} are allowed",
+            field="--memory",
+            remedy="allow more",
+        )
+    return {"frames": frames, "slices": slices}
+
+
+def parameters_of(job: Job) -> TomographyParameters:
+    """Return a job's parameters as what they are."""
+    assert isinstance(job.parameters, TomographyParameters)  # noqa: S101 - the registry made them
+    return job.parameters
+
+
+def row_range(parameters: TomographyParameters, scan: Scan) -> tuple[int, int]:
+    """Return the first row and the one after the last."""
+    start, _, stop = parameters.rows.partition(":")
+    first, last = int(start or 0), int(stop or scan.rows)
+    if not 0 <= first < last <= scan.rows:
+        raise BadInput(
+            f"{parameters.rows!r} lies outside the detector's rows 0:{scan.rows}",
+            file=scan.path,
+            field="rows",
+        )
+    return first, last
+
+
+def region_of(parameters: TomographyParameters, columns: int) -> tuple[int, int, int, int]:
+    """Return the part of a slice to keep: y0, y1, x0, x1."""
+    if parameters.region is None:
+        return 0, columns, 0, columns
+    (x0, x1), (y0, y1) = (
+        (int(start or 0), int(stop or columns))
+        for start, _, stop in (axis.partition(":") for axis in parameters.region.split(","))
+    )
+    if not (0 <= x0 < x1 <= columns and 0 <= y0 < y1 <= columns):
+        raise BadInput(f"{parameters.region!r} lies outside the slices of {columns} x {columns} pixels", field="region")
+    return y0, y1, x0, x1
+
+
+def tried_centres(parameters: TomographyParameters) -> list[float]:
+    """Return the centres to try, or none."""
+    text = parameters.try_centres
+    if text is None:
+        return []
+    if "," in text or ":" not in text:
+        return [float(value) for value in text.split(",")]
+    start, stop, *step = (float(value) for value in text.split(":"))
+    width = step[0] if step else 1.0
+    count = int((stop - start) / width + 1.0001) if width > 0 else 0
+    if not 0 < count <= 200:
+        raise BadInput(
+            f"{text!r} gives {max(0, count)} centres",
+            field="try_centres",
+            remedy="write START:STOP:STEP with 1 to 200",
+        )
+    return [round(start + index * width, 6) for index in range(count)]
+
+
+def _check_centre(parameters: TomographyParameters, scan: Scan) -> None:
+    given = [parameters.centre] if isinstance(parameters.centre, float | int) else []
+    for centre in [*given, *tried_centres(parameters)]:
+        if not 0 <= centre <= scan.columns - 1:
+            raise BadInput(
+                f"{centre:g} lies outside the detector's columns 0 to {scan.columns - 1}",
+                file=scan.path,
+                field="try_centres" if parameters.try_centres else "centre",
+            )
+    if parameters.centre_range != "auto":
+        start, stop = search_range(parameters, scan.columns)
+        if start is None or stop is None or not 0 <= start < stop <= scan.columns - 1:
+            raise BadInput(
+                f"{parameters.centre_range!r} lies outside the columns 0:{scan.columns - 1}",
+                field="centre_range",
+            )
+
+
+def search_range(parameters: TomographyParameters, columns: int) -> tuple[float | None, float | None]:
+    """Return the columns between which to look for the centre; None for where it is usually found."""
+    if parameters.centre_range == "auto":
+        return None, None
+    start, _, stop = parameters.centre_range.partition(":")
+    return float(start or 0), float(stop or columns - 1)
+
+
+def needs_regrouping(scan: Scan) -> bool:
+    """Tell whether reading rows batch by batch would decode the same chunks again and again."""
+    return BATCH % scan.rows_together != 0
+
+
+def _frame_units(scan: Scan, rows: int) -> list[Unit]:
+    frame = rows * scan.columns * scan.dtype.itemsize
+    whole = scan.rows * scan.columns * scan.dtype.itemsize
+    together = scan.data.chunks[0] if scan.data.chunks else 1
+    count = max(1, min(256, _FRAMES_BYTES // whole) // together) * together
+    return [
+        Unit(
+            index=index,
+            span={"start": start, "stop": min(start + count, scan.count)},
+            size=min(count, scan.count - start),
+            memory=3 * count * frame + 2 * together * whole + (32 << 20),
+            seconds=count * whole * _SECONDS_PER_BYTE,
+            output=int(0.9 * count * frame),
+        )
+        for index, start in enumerate(range(0, scan.count, count))
+    ]
+
+
+def _slice_unit(index: int, span: dict[str, Any], size: int, scan: Scan, parameters: TomographyParameters) -> Unit:
+    width, angles = scan.columns, scan.count
+    y0, y1, x0, x1 = region_of(parameters, width)
+    pixel = 4 if parameters.type == "float32" else 2
+    output = size * (y1 - y0) * (x1 - x0) * pixel
+    counts = (span["stop"] - span["start"]) * angles * width * scan.dtype.itemsize
+    centre = parameters.centre if isinstance(parameters.centre, float) else None
+    memory = working_bytes(width, angles, size, centre=centre) + geometry_bytes(width, angles, centre=centre)
+    per_slice = 1.2e-8 * width * angles + 1.2e-8 * width * width
+    return Unit(index, span, size, memory + counts + output, size * per_slice, output)
