@@ -1,0 +1,229 @@
+"""The transforms of a batch of sixteen slices: projections to spectra, and the grid to slices.
+
+See `lanes` for what a cell is.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from pancommons.techniques.tomography.lanes import CELL, Complex, transform
+from pancommons.techniques.tomography.vectors import Emitter, data_pointer
+
+
+def _cellwise(rule: Callable[[Emitter, Complex, Complex, list[Any]], Complex]) -> Callable[..., None]:
+    """Make ``f(target, t, source, s, p, q)``: set a cell to `rule` of it, a source's cell and two numbers."""
+
+    @intrinsic
+    def change(typingctx: Any, target: Any, t: Any, source: Any, s: Any, p: Any, q: Any) -> Any:
+        signature = types.void(target, types.int64, source, types.int64, types.float32, types.float32)
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            e = Emitter(builder)
+            to = data_pointer(context, builder, sig.args[0], args[0])
+            of = data_pointer(context, builder, sig.args[2], args[2])
+            old, given = ((e.load(base, at), e.load(base, at, 8)) for base, at in ((to, args[1]), (of, args[3])))
+            real, imaginary = rule(e, old, given, [e.splat(args[4]), e.splat(args[5])])
+            e.store(real, to, args[1])
+            e.store(imaginary, to, args[1], 8)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return cast(Callable[..., None], change)
+
+
+_copy_cell = _cellwise(lambda e, old, given, numbers: given)
+_add_cell = _cellwise(lambda e, old, given, numbers: (e.add(old[0], given[0]), e.add(old[1], given[1])))
+_scale_cell = _cellwise(lambda e, old, given, n: (e.mul(given[0], n[0]), e.mul(given[1], n[0])))
+_turn_cell = _cellwise(
+    lambda e, old, given, n: (
+        e.sub(e.mul(given[0], n[0]), e.mul(given[1], n[1])),
+        e.add(e.mul(given[0], n[1]), e.mul(given[1], n[0])),
+    )
+)
+
+
+@intrinsic
+def _enter(typingctx: Any, cells: Any, at: Any, rows: Any, start: Any, stride: Any) -> Any:
+    """Turn eight samples of eight rows (``rows[start + c stride + n]``) into halves of eight cells."""
+    integer = types.int64
+    signature = types.void(cells, integer, rows, integer, integer)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        e = Emitter(builder)
+        target = data_pointer(context, builder, sig.args[0], args[0])
+        source = data_pointer(context, builder, sig.args[2], args[2])
+        at, square = args[3], []
+        for _ in range(8):
+            square.append(e.load(source, at))
+            at = builder.add(at, args[4])
+        for n, column in enumerate(e.transposed(square)):
+            e.store(column, target, args[1], n * CELL)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _leave(
+    typingctx: Any,
+    rows: Any,
+    start: Any,
+    stride: Any,
+    cells: Any,
+    at: Any,
+    factors: Any,
+    first: Any,
+    factor: Any,
+) -> Any:
+    """Turn halves of eight cells, times ``factor * factors[first + n]``, into eight samples of eight rows."""
+    integer = types.int64
+    signature = types.void(rows, integer, integer, cells, integer, factors, integer, types.float32)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        e = Emitter(builder)
+        target = data_pointer(context, builder, sig.args[0], args[0])
+        source = data_pointer(context, builder, sig.args[3], args[3])
+        table = data_pointer(context, builder, sig.args[5], args[5])
+        scale = e.mul(e.load(table, args[6]), e.splat(args[7]))
+        square = []
+        for n in range(8):
+            one = builder.shuffle_vector(scale, scale, ir.Constant(ir.VectorType(ir.IntType(32), 8), [n] * 8))
+            square.append(e.mul(e.load(source, args[4], n * CELL), one))
+        at = args[1]
+        for row in e.transposed(square):
+            e.store(row, target, at)
+            at = builder.add(at, args[2])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@njit(nogil=True, cache=True)
+def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
+    """Filter the projections of up to sixteen slices and write their weighted spectra as cells.
+
+    Parameters
+    ----------
+    sinograms
+        float32 [slice, angle, column], contiguous, at most sixteen slices, all finite.
+    edge
+        Whether the filter sees the first and last column repeated outside of the field, not zeros.
+    filtering, spectrum
+        (passes, twiddles) of the filter's transform (at least twice the columns) and of the spectrum's.
+    response
+        float32 [frequency], the filter's response over the length of its transform.
+    phases
+        complex64 [angle, frequency], the weight of each sample of the spectrum.
+    x, y
+        float32 buffers of as many cells as the longer transform.
+    out
+        float32, flat: cells [angle, frequency].
+    """
+    slices, angles, columns = sinograms.shape
+    one, zero = np.float32(1), np.float32(0)
+    flat = sinograms.reshape(sinograms.size)
+    padded, length = response.size, phases.shape[1]
+    whole = columns // 8 * 8 if slices == CELL else 0
+    for i in range(angles):
+        for n in range(0, whole, 8):
+            start = i * columns + n
+            _enter(x, n * CELL, flat, start, 2 * angles * columns)
+            _enter(x, n * CELL + 8, flat, start + angles * columns, 2 * angles * columns)
+        for n in range(whole, columns):
+            for c in range(slices):
+                x[n * CELL + (c & 1) * 8 + (c >> 1)] = sinograms[c, i, n]
+            for c in range(slices, CELL):
+                x[n * CELL + (c & 1) * 8 + (c >> 1)] = 0
+        if edge:
+            middle = (columns + padded) // 2
+            for n in range(columns, padded):
+                _copy_cell(x, n * CELL, x, (columns - 1) * CELL if n < middle else 0, one, zero)
+        else:
+            for n in range(columns, padded):
+                _scale_cell(x, n * CELL, x, 0, zero, zero)
+        a, b = transform(x, y, filtering[0], filtering[1], 0)
+        for k in range(padded):
+            _scale_cell(a, k * CELL, a, k * CELL, response[k], zero)
+        a, b = transform(a, b, filtering[0], filtering[1], 8)
+        for n in range(columns, length):
+            _scale_cell(a, n * CELL, a, 0, zero, zero)
+        a, b = transform(a, b, spectrum[0], spectrum[1], 0)
+        for k in range(length):
+            _turn_cell(out, (i * length + k) * CELL, a, k * CELL, phases[i, k].real, phases[i, k].imag)
+
+
+@njit(nogil=True, cache=True)
+def images(grid, stride, halo, inverse, region, middle, factors, x, y, out):
+    """Transform a grid of cells into the slices; the grid is used up.
+
+    Parameters
+    ----------
+    grid
+        float32, flat: cells [x frequency + halo, stride], y frequencies along a row, the origin first.
+    stride, halo
+        Cells between two rows; rows and columns past the last frequency that belong to the first ones.
+    inverse
+        (passes, twiddles) of the grid's transform.
+    region
+        (y0, y1, x0, x1) of the pixels wanted.
+    middle
+        The pixel at the origin.
+    factors
+        float32 [pixel], what a pixel is multiplied by along each axis (with eight entries to spare).
+    x, y
+        float32 buffers of twice and once as many cells as the transform is long.
+    out
+        float32 [slice, y, x], contiguous, at most sixteen slices.
+    """
+    one, zero = np.float32(1), np.float32(0)
+    passes, twiddles = inverse
+    side = 1
+    for k in range(passes.shape[0]):
+        side *= passes[k, 0]
+    y0, y1, x0, x1 = region
+    slices = out.shape[0]
+    flat = out.reshape(out.size)
+    line = stride * CELL
+    for row in range(halo):
+        for k in range(side + halo):
+            _add_cell(grid, row * line + k * CELL, grid, (side + row) * line + k * CELL, one, zero)
+    for row in range(side):
+        o = row * line
+        for k in range(side):
+            _copy_cell(x, k * CELL, grid, o + k * CELL, one, zero)
+        for k in range(halo):
+            _add_cell(x, k * CELL, grid, o + (side + k) * CELL, one, zero)
+        a, _ = transform(x, y, passes, twiddles, 8)
+        for j in range(y0, y1):
+            _copy_cell(grid, o + (j - y0) * CELL, a, ((j - middle) % side) * CELL, one, zero)
+    width, height = x1 - x0, y1 - y0
+    for j in range(0, height, 2):
+        for k in range(side):
+            _copy_cell(x, k * CELL, grid, k * line + j * CELL, one, zero)
+            _copy_cell(x, (side + k) * CELL, grid, k * line + (j + 1) * CELL, one, zero)
+        for second in range(min(2, height - j)):
+            a, _ = transform(x[second * side * CELL : (second + 1) * side * CELL], y, passes, twiddles, 8)
+            factor = factors[y0 + j + second]
+            at = (j + second) * width
+            i = 0
+            while i < width:
+                source = ((x0 + i - middle) % side) * CELL
+                if slices == CELL and i + 8 <= width and source + 8 * CELL <= side * CELL:
+                    step = 2 * height * width
+                    _leave(flat, at + i, step, a, source, factors, x0 + i, factor)
+                    _leave(flat, at + i + height * width, step, a, source + 8, factors, x0 + i, factor)
+                    i += 8
+                else:
+                    scale = factor * factors[x0 + i]
+                    for c in range(slices):
+                        out[c, j + second, i] = a[source + (c & 1) * 8 + (c >> 1)] * scale
+                    i += 1
