@@ -105,7 +105,13 @@ class _Trace:
             if depth > DEEPEST:
                 raise BadInput(f"the links lead through more than {DEEPEST} files", file=path, field=inside)
             self._there[key] = False
-            with open_file(path) as file:
+            try:
+                opened = open_file(path)
+            except BadInput:
+                if depth == 0:
+                    raise
+                return False
+            with opened as file:
                 self._there[key] = self._walk(file, path, inside, depth)
         return self._there[key]
 
@@ -151,12 +157,7 @@ class _Trace:
         """Note a reference to another file and go on in there; return whether the object is there."""
         other, beneath = locate(name, path), _Trace()
         beneath._there = self._there
-        try:
-            there = other is not None and beneath.follow(other, inside, depth + 1)
-        except BadInput:
-            if depth >= DEEPEST:
-                raise
-            there = False
+        there = other is not None and beneath.follow(other, inside, depth + 1)
         self.found[Source(path, place, kind, name, inside, other, not there)] = None
         self.found.update(beneath.found)
         return there

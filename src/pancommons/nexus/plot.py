@@ -151,9 +151,7 @@ def _nxdata_below(file: h5py.File, path: str) -> Iterator[str]:
 
 
 def _drawable(thing: h5py.Group | h5py.Dataset | None) -> bool:
-    return (
-        isinstance(thing, h5py.Dataset) and bool(thing.size) and thing.ndim > 0 and thing.dtype.kind in "iufb"
-    )
+    return isinstance(thing, h5py.Dataset) and bool(thing.size) and thing.ndim > 0 and thing.dtype.kind in "iufb"
 
 
 def _like(group: h5py.Group, name: str, signal: h5py.Dataset) -> bool:
@@ -172,9 +170,7 @@ def _signal(group: h5py.Group) -> str | None:
     if name is not None:
         return name if _drawable(member(group, name)) else None
     inside = _datasets(group)
-    marked = [
-        name for name, thing in inside if as_text(attribute(thing, "signal")) == "1" and _drawable(thing)
-    ]
+    marked = [name for name, thing in inside if as_text(attribute(thing, "signal")) == "1" and _drawable(thing)]
     if marked or nx_class(group) != "NXdata":
         return marked[0] if marked else None
     drawable = [name for name, thing in inside if _drawable(thing)]
@@ -208,9 +204,7 @@ def _axes(group: h5py.Group, own: str, signal: h5py.Dataset) -> list[str | None]
 def _errors(group: h5py.Group, own: str, signal: h5py.Dataset) -> str | None:
     said = [as_text(attribute(signal, name)) for name in ("uncertainties", "uncertainty", "errors")]
     said += [as_text(attribute(group, name)) for name in (f"{own}_uncertainties", f"{own}_uncertainty")]
-    return next(
-        (name for name in (f"{own}_errors", *said, "errors") if name and _like(group, name, signal)), None
-    )
+    return next((name for name in (f"{own}_errors", *said, "errors") if name and _like(group, name, signal)), None)
 
 
 def _style(group: h5py.Group) -> dict[str, Any]:

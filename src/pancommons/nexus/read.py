@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus import units
-from pancommons.nexus.text import as_text, is_placeholder
+from pancommons.nexus.text import as_text, as_texts, is_placeholder
 
 _ENTRY_MEMBERS = frozenset({"definition", "instrument", "data"})
 
@@ -179,9 +179,9 @@ class Measured:
     values
         float64, of the shape in the file.
     unit
-        The text of the units attribute, or the default given for a dataset without one; None for neither.
+        The text of the units attribute, or the default given where that is absent or empty; None for neither.
     stated
-        Whether the file itself names the unit.
+        Whether the file itself names a unit.
     """
 
     values: NDArray[np.float64]
@@ -197,8 +197,8 @@ class Measured:
 def unit_of(dataset: h5py.Dataset) -> str | None:
     """Return the text of a dataset's units attribute (``unit``, as some writers have it, is taken too)."""
     for name in ("units", "unit"):
-        if (found := as_text(attribute(dataset, name))) is not None:
-            return found
+        if found := as_texts(attribute(dataset, name)):
+            return next((unit for unit in found if unit), "")
     return None
 
 
@@ -213,7 +213,7 @@ def numbers(group: h5py.Group, path: str, default_unit: str | None = None) -> Me
     except (TypeError, ValueError):
         return None
     unit = unit_of(dataset)
-    return Measured(values, default_unit if unit is None else unit, unit is not None)
+    return Measured(values, unit or default_unit or unit, bool(unit))
 
 
 def number(

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_PLACEHOLDER = re.compile(
-    r"\{.*\}|NX_[A-Z_]*|.*-CHAR-DATA|unknown|undefined|none|null|n/?a|-+", re.IGNORECASE
-)
+_PLACEHOLDER = re.compile(r"\{[\w .:-]*\}|NX_[A-Z_]*|.*-CHAR-DATA|unknown|undefined|none|null|n/?a|-+", re.IGNORECASE)
 _FILL = "\x00 \t\r\n"
 
 

@@ -72,14 +72,10 @@ def thumbnail(path: str | Path, *, size: tuple[int, int] = SIZE, colormap: str =
         plot = default_plot(file)
         if plot is None:
             absent = next((source.target for source in missing_sources(path) if source.target), None)
-            why = (
-                f"data lies in {absent}, which is missing" if absent else "no NXdata group with numbers in it"
-            )
+            why = f"data lies in {absent}, which is missing" if absent else "no NXdata group with numbers in it"
             raise BadInput(f"has nothing to draw: {why}", file=path)
         if missing := [source for source in dataset_sources(path, plot.signal) if source.missing]:
-            raise BadInput(
-                f"its data lies in {missing[0].target}, which is missing", file=path, field=plot.signal
-            )
+            raise BadInput(f"its data lies in {missing[0].target}, which is missing", file=path, field=plot.signal)
         own = [entry for entry in entries(file) if f"{plot.group}/".startswith(f"{entry.path}/")]
         claimed = {name for entry in own for name in entry.definitions}
         log = plot.log or bool(claimed & _LOG_DEFINITIONS)
@@ -93,9 +89,7 @@ def thumbnail(path: str | Path, *, size: tuple[int, int] = SIZE, colormap: str =
         else:
             picture = _image(_binned(signal, size), log=log, colormap=colormap, size=size)
     if picture is None:
-        raise BadInput(
-            "has nothing to draw: not two finite numbers in its data", file=path, field=plot.signal
-        )
+        raise BadInput("has nothing to draw: not two finite numbers in its data", file=path, field=plot.signal)
     return _webp(picture)
 
 
@@ -135,11 +129,11 @@ def draw(
         If there are not two finite numbers in it.
     """
     array = np.asarray(values)
-    if array.ndim == 1:
+    if array.ndim < 2:
         given = [None if other is None else np.asarray(other, np.float64) for other in (x, errors)]
-        picture = _curve(array.astype(np.float64), given[0], given[1], log=log, log_x=log_x, size=size)
+        picture = _curve(np.atleast_1d(array).astype(np.float64), given[0], given[1], log=log, log_x=log_x, size=size)
     else:
-        picture = _image(_binned(array, size), log=log, colormap=colormap, size=size) if array.ndim else None
+        picture = _image(_binned(array, size), log=log, colormap=colormap, size=size) if array.size else None
     if picture is None:
         raise BadInput("there is nothing to draw: not two finite numbers in the array")
     return _webp(picture)
@@ -288,9 +282,7 @@ def _curve(
     for index in keep if errors is not None else ():
         bar = [(columns[index], foot[index]), (columns[index], head[index])]
         pen.line(bar, fill=_FAINT, width=_OVERSAMPLING)
-    pen.line(
-        np.column_stack([columns, middle])[keep].ravel().tolist(), fill=_INK, width=2 * _OVERSAMPLING - 1
-    )
+    pen.line(np.column_stack([columns, middle])[keep].ravel().tolist(), fill=_INK, width=2 * _OVERSAMPLING - 1)
     return paper.resize(size, Image.Resampling.LANCZOS)
 
 

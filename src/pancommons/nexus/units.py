@@ -70,12 +70,7 @@ def _harmless(text: str) -> bool:
 def _respell(text: str) -> str:
     for sign, word in (("\u00b5", "u"), ("\u03bc", "u"), ("\u00c5", "angstrom"), ("\u212b", "angstrom")):
         text = text.replace(sign, word)
-    text = (
-        text.replace("°", "degree")
-        .replace("\u00b7", "*")
-        .replace("\u207b\u00b9", "^-1")
-        .replace("\u00b2", "^2")
-    )
+    text = text.replace("°", "degree").replace("\u00b7", "*").replace("\u207b\u00b9", "^-1").replace("\u00b2", "^2")
     text = re.sub(r"(?<![A-Za-z])A(?![A-Za-z])", "angstrom", text)
     text = re.sub(r"[A-Za-z]+", lambda match: _word(match[0]), text)
     return re.sub(r"(?<![\d.A-Za-z])([A-Za-z]+)(-?\d)", r"\1^\2", text)
@@ -120,18 +115,19 @@ def convert(value: ArrayLike, unit: str, to: str) -> NDArray[np.float64] | float
     -------
     float or float64 array of the same shape; None where a text is unknown or the two differ in dimension.
     """
-    target = parse(to)
-    if target is None:
-        return None
     number = np.asarray(value, dtype=np.float64)
-    second = _SECOND_MEANING.get(unit.strip())
-    for source in (parse(unit), _pint(second) if second else None):
-        if source is None or not source.is_compatible_with(target.units):
-            continue
-        scaled = _registry().Quantity(number * float(source.magnitude), source.units).to(target.units)
-        result = np.asarray(scaled.magnitude, dtype=np.float64) / float(target.magnitude)
-        return float(result) if result.ndim == 0 else result
+    for source in _meanings(unit):
+        for target in _meanings(to):
+            if source.is_compatible_with(target.units):
+                scaled = _registry().Quantity(number * float(source.magnitude), source.units).to(target.units)
+                result = np.asarray(scaled.magnitude, dtype=np.float64) / float(target.magnitude)
+                return float(result) if result.ndim == 0 else result
     return None
+
+
+def _meanings(unit: str) -> list[Any]:
+    second = _SECOND_MEANING.get(unit.strip())
+    return [meaning for meaning in (parse(unit), _pint(second) if second else None) if meaning is not None]
 
 
 def compatible(unit: str, to: str) -> bool:

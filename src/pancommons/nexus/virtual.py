@@ -66,9 +66,7 @@ def virtual_stack(
         If a part does not lie within the whole.
     """
     if shape is None:
-        corners = [
-            np.add(part.offset, (1,) * (len(part.offset) - len(part.shape)) + part.shape) for part in parts
-        ]
+        corners = [np.add(part.offset, (1,) * (len(part.offset) - len(part.shape)) + part.shape) for part in parts]
         shape = tuple(int(end) for end in np.max(corners, axis=0))
     layout = h5py.VirtualLayout(shape, np.dtype(dtype))
     for part in parts:
@@ -83,10 +81,7 @@ def _region(part: Part, shape: tuple[int, ...]) -> Any:
         raise ValueError(f"part {part.file}: offset {part.offset} does not fit a whole of shape {shape}")
     flat = len(shape) - len(part.shape)
     sizes = (1,) * flat + part.shape
-    if any(
-        start < 0 or start + size > whole
-        for start, size, whole in zip(part.offset, sizes, shape, strict=True)
-    ):
+    if any(start < 0 or start + size > whole for start, size, whole in zip(part.offset, sizes, shape, strict=True)):
         raise ValueError(f"part {part.file}: {part.shape} at {part.offset} lies outside a whole of {shape}")
     pieces = [slice(start, start + size) for start, size in zip(part.offset, sizes, strict=True)]
     return (*part.offset[:flat], *pieces[flat:])

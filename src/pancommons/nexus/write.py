@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,7 @@ import numpy as np
 from pancommons.base.durable import replacing
 from pancommons.base.errors import BadInput, PanError
 from pancommons.nexus.fields import Field, has_unit, make_dataset
+from pancommons.nexus.sink import hdf5_sink
 from pancommons.nexus.virtual import Part
 
 __all__ = ["Field", "Part", "Writer", "create"]
@@ -37,8 +38,9 @@ class Writer:
         The group of the entry.
     """
 
-    def __init__(self, file: h5py.File, entry: h5py.Group) -> None:
+    def __init__(self, file: h5py.File, entry: h5py.Group, check: Callable[[], None] = lambda: None) -> None:
         self.file, self.entry = file, entry
+        self._check = check
         self._processes = 0
 
     def group(self, path: str, nx_class: str, /, **fields: Any) -> h5py.Group:
@@ -69,6 +71,16 @@ class Writer:
                 self.field(group, Field(name, given))
         return group
 
+    def check(self) -> None:
+        """Stop here if the disk is full, rather than at the end of the block: for a loop that fills a dataset.
+
+        Raises
+        ------
+        OSError
+            What went wrong; `create` makes its sentence of it.
+        """
+        self._check()
+
     def field(self, group: h5py.Group | str, given: Field) -> h5py.Dataset:
         """Write one dataset into a group of the file, or of the entry where its path is given."""
         if isinstance(group, str):
@@ -78,6 +90,7 @@ class Writer:
             dataset = group[given.name]
             dataset.attrs["target"] = given.link
             return dataset
+        self.check()
         dataset = make_dataset(group, given)
         if given.units or has_unit(dataset):
             dataset.attrs["units"] = given.units
@@ -244,7 +257,7 @@ def create(
     """
     path = Path(path)
     try:
-        with replacing(path) as beside, _written(beside) as file:
+        with replacing(path) as beside, hdf5_sink(beside) as (file, sink):
             file.attrs["NX_class"] = "NXroot"
             file.attrs["default"] = entry
             file.attrs["creator"] = "pancommons"
@@ -256,7 +269,7 @@ def create(
                 group["definition"] = definition
             if start_time:
                 group["start_time"] = start_time
-            yield Writer(file, group)
+            yield Writer(file, group, sink.check)
     except (OSError, RuntimeError) as error:
         explained = _explained(error, path)
         if explained is None:
@@ -264,23 +277,13 @@ def create(
         raise explained from error
 
 
-@contextmanager
-def _written(beside: Path) -> Iterator[h5py.File]:
-    file = h5py.File(beside, "w", locking=False, libver=("earliest", "v110"))
-    try:
-        yield file
-    except BaseException:
-        with suppress(OSError, RuntimeError):
-            file.close()
-        raise
-    file.close()
-
-
 def _explained(error: OSError | RuntimeError, path: Path) -> PanError | None:
     """Say in a sentence what writing failed at, where that is the disk's fault."""
     code, message = getattr(error, "errno", None), str(error)
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in message or "quota exceeded" in message:
         return PanError(f"{path}: the disk is full; free some space or choose another folder.")
+    if code == errno.EFBIG or "File too large" in message:
+        return PanError(f"{path}: the system lets no file grow larger; raise the limit or choose another folder.")
     if code == errno.ENOENT and not path.parent.is_dir():
         return BadInput("there is no such folder", file=path.parent, remedy="create it or choose another")
     if code in (errno.EACCES, errno.EROFS, errno.EPERM):
