@@ -213,7 +213,7 @@ def numbers(group: h5py.Group, path: str, default_unit: str | None = None) -> Me
     except (TypeError, ValueError):
         return None
     unit = unit_of(dataset)
-    return Measured(values, unit or default_unit or unit, bool(unit))
+    return Measured(values, unit or (unit if default_unit is None else default_unit), bool(unit))
 
 
 def number(

@@ -172,11 +172,7 @@ def _expand(file: h5py.File, base: str, parts: list[str]) -> Iterator[str]:
         yield base or "/"
         return
     group = member(file, base or "/")
-    names = (
-        [name for name, _ in groups(group)]
-        if isinstance(group, h5py.Group) and parts[0] == "*"
-        else [parts[0]]
-    )
+    names = [name for name, _ in groups(group)] if isinstance(group, h5py.Group) and parts[0] == "*" else [parts[0]]
     for name in names:
         yield from _expand(file, f"{base}/{name}", parts[1:])
 

@@ -120,9 +120,7 @@ def _several(match: Match) -> list[str]:
     return [f"The file holds {1 + len(match.others)} scans; {match.entry} is taken, not {others}."]
 
 
-def _image_keys(
-    path: Path, file: h5py.File, match: Match, frames: int
-) -> tuple[NDArray[np.int64], list[str]]:
+def _image_keys(path: Path, file: h5py.File, match: Match, frames: int) -> tuple[NDArray[np.int64], list[str]]:
     """Read what each frame is: int64 [frame], all projections where the file does not say."""
     place = match.find(file, "image_key")
     measured = numbers(file, place) if place else None
@@ -156,9 +154,7 @@ def _settle(
     elif not flats:
         raise BadInput("has no flat fields", file=path, remedy="name a file that has them with flats=FILE")
     elif not darks:
-        warnings.append(
-            "There are no dark fields: they are taken as zero; darks=FILE names a file with them."
-        )
+        warnings.append("There are no dark fields: they are taken as zero; darks=FILE names a file with them.")
     return References(flats, darks), transmission, warnings
 
 

@@ -62,9 +62,7 @@ def projection_angles(
     return angles, warnings + _remarks(angles)
 
 
-def _recorded(
-    file: h5py.File, match: Match, place: str | None
-) -> tuple[NDArray[np.float64], list[str]] | None:
+def _recorded(file: h5py.File, match: Match, place: str | None) -> tuple[NDArray[np.float64], list[str]] | None:
     measured = numbers(file, place, match.layout.units.get("angles", "degree")) if place else None
     if measured is None or measured.values.size == 0:
         return None
@@ -111,7 +109,7 @@ def _remarks(angles: NDArray[np.float64]) -> list[str]:
     step, direct = float(np.median(steps)), abs(float(angles[-1] - angles[0]))
     if step == 0:
         return ["Most projections have the same angle as the one before."]
-    remarks, tolerance = [], 1.5 * max(step, np.deg2rad(0.5))
+    remarks, tolerance = [], max(0.6 * step, np.deg2rad(0.5))
     turn = min((np.pi, 2 * np.pi), key=lambda turn: abs(turned(angles) - turn))
     if min(abs(turned(angles) - turn), abs(direct - turn)) > tolerance:
         guess = " (are the angles in radians?)" if 3.0 < np.rad2deg(direct) < 6.5 else ""

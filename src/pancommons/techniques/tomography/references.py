@@ -36,9 +36,7 @@ class References:
     warnings: tuple[str, ...] = ()
 
 
-def frame_sets(
-    path: Path, file: h5py.File, match: Match, stack: Stack, keys: NDArray[np.int64]
-) -> References:
+def frame_sets(path: Path, file: h5py.File, match: Match, stack: Stack, keys: NDArray[np.int64]) -> References:
     """Find the references within a scan file: by image keys, in datasets of their own, or as a level.
 
     Parameters
@@ -188,11 +186,7 @@ def _only_frames(path: Path, file: h5py.File, name: str) -> str:
 def _tiff_stack(path: Path) -> Stack:
     import tifffile
 
-    names = (
-        sorted(child for child in path.iterdir() if child.suffix.lower() in _TIFF)
-        if path.is_dir()
-        else [path]
-    )
+    names = sorted(child for child in path.iterdir() if child.suffix.lower() in _TIFF) if path.is_dir() else [path]
     if not names:
         raise BadInput("holds no TIFF files", file=path)
     frames, size = 0, ((0, 0), np.dtype(np.uint8))
