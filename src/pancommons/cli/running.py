@@ -217,6 +217,7 @@ def _say_plan(prepared: Prepared, out: Path | None, *, as_json: bool) -> None:
             "disk": estimate.disk,
             "parameters": record.parameters,
             "facts": record.facts,
+            "detected": record.detected,
             "warnings": record.warnings,
             "units": {stage: len(units) for stage, units in record.plan.items()},
         }
@@ -226,6 +227,8 @@ def _say_plan(prepared: Prepared, out: Path | None, *, as_json: bool) -> None:
     for name, value in record.facts.items():
         if isinstance(value, str | int | float):
             print(f"  {name.replace('_', ' ')}: {value}")
+    for name, value in record.detected.items():
+        print(f"  found in the data: {name.replace('_', ' ')} {value}")
     for stage in prepared.pipeline.stages:
         units = record.plan.get(stage.name, [])
         if units:

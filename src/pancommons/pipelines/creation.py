@@ -80,10 +80,8 @@ def examine(request: Request) -> Prepared:
     """
     pipeline = registry.load(request.pipeline)
     inputs = check(pipeline, request.inputs)
-    given = dict(request.parameters)
-    model = parameters.build(
-        pipeline.parameters, given, presets=pipeline.presets, preset=request.preset, file=request.file
-    )
+    given = {**(parameters.read_file(request.file) if request.file else {}), **request.parameters}
+    model = parameters.build(pipeline.parameters, given, presets=pipeline.presets, preset=request.preset)
     job = Job(
         inputs={role: tuple(Path(file.path) for file in files) for role, files in inputs.items()},
         parameters=model,
@@ -118,6 +116,7 @@ def examine(request: Request) -> Prepared:
         workers=job.allowance.workers,
         memory=job.allowance.memory,
         facts=dict(inspection.facts),
+        detected=dict(inspection.detected),
         warnings=list(inspection.warnings),
         plan=plan,
         reproduces=request.reproduces,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import socket
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -71,7 +70,6 @@ def facts() -> dict[str, Any]:
         "processor": processor(),
         "processor_family": processor_family(),
         "cores": machine.cores(),
-        "host": socket.gethostname(),
         "packages": packages(),
     }
 

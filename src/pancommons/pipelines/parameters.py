@@ -35,9 +35,8 @@ def build(
     *,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     preset: str | None = None,
-    file: Path | None = None,
 ) -> Parameters:
-    """Make the parameters: defaults, above them the preset, the file, and what was given by name.
+    """Make the parameters: defaults, above them the preset, and what was given by name.
 
     Text such as ``"0.65 um"`` is converted to the parameter's unit.
 
@@ -52,8 +51,6 @@ def build(
         if preset not in known:
             raise BadInput(f"there is no preset {preset!r}", remedy=f"known are: {', '.join(sorted(known)) or 'none'}")
         values.update(known[preset])
-    if file is not None:
-        values.update(read_file(file))
     values.update(given)
     fields = model.model_fields
     for name, value in values.items():
@@ -61,7 +58,6 @@ def build(
             close = difflib.get_close_matches(name, fields, n=1)
             raise BadInput(
                 "there is no such parameter",
-                file=file if name not in given else None,
                 field=name,
                 remedy=f"did you mean {close[0]}?" if close else f"known are: {', '.join(fields)}",
             )

@@ -88,6 +88,7 @@ class Record(_Stored):
     workers: int
     memory: int
     facts: dict[str, Any] = Field(default_factory=dict)
+    detected: dict[str, Any] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     plan: dict[str, list[UnitRecord]]
     found: dict[str, FoundRecord] | None = None
