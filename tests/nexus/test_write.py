@@ -175,6 +175,11 @@ def test_a_full_disk_gets_one_sentence(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_the_trouble_of_other_files_stays_their_own(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), create(tmp_path / "x.nxs", title="x"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/somewhere/else.h5")
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=hnp.arrays(

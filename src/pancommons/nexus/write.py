@@ -279,7 +279,9 @@ def create(
 
 def _explained(error: OSError | RuntimeError, path: Path) -> PanError | None:
     """Say in a sentence what writing failed at, where that is the disk's fault."""
-    code, message = getattr(error, "errno", None), str(error)
+    code, message, about = getattr(error, "errno", None), str(error), getattr(error, "filename", None)
+    if isinstance(about, str) and Path(about).parent != path.parent:
+        return None  # another file, which the block used
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in message or "quota exceeded" in message:
         return PanError(f"{path}: the disk is full; free some space or choose another folder.")
     if code == errno.EFBIG or "File too large" in message:

@@ -397,6 +397,24 @@ def test_transmission_needs_no_flats(tmp_path: Path) -> None:
     assert scan.in_transmission and not scan.flats and "taken as transmission" in scan.warnings[0]
 
 
+def test_empty_datasets_are_no_references(tmp_path: Path) -> None:
+    empty = np.zeros((0, ROWS, COLUMNS), "u2")
+    scan = open_scan(exchange(tmp_path / "a.h5", theta=THETA, data_white=FLATS["data_white"], data_dark=empty))
+    assert scan.darks == () and len(scan.flats) == 1
+    with pytest.raises(BadInput, match="has no flat fields"):
+        open_scan(exchange(tmp_path / "b.h5", theta=THETA, data_white=empty))
+
+
+def test_a_detector_is_chosen_by_its_frames(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        file["entry/instrument/current/data"] = np.ones(12)
+        file["entry/instrument/pco/data"] = frames()
+        file["entry/instrument/pco/image_key"] = np.asarray(KEYS)
+        file["entry/sample/rotation_angle"] = np.arange(12) * 36.0
+    scan = open_scan(tmp_path / "a.nxs")
+    assert scan.data.inside == "/entry/instrument/pco/data" and scan.count == 5
+
+
 def test_darks_may_be_missing(tmp_path: Path) -> None:
     scan = open_scan(nxtomo(tmp_path / "a.nxs", [1, 0, 0, 0]))
     assert scan.darks == () and "taken as zero; darks=FILE" in scan.warnings[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -71,8 +71,10 @@ class Match:
         The group it begins at.
     detector
         What ``*`` stands for; "" where the layout has none.
+    data
+        The path of the frames.
     dangling
-        The path of data that is only a link to something missing, else "".
+        The path of frames that are only a link to something missing, else "".
     others
         Further groups of the file that the layout fits.
     """
@@ -80,6 +82,7 @@ class Match:
     layout: Layout
     entry: str
     detector: str = ""
+    data: str = ""
     dangling: str = ""
     others: tuple[str, ...] = ()
 
@@ -151,7 +154,7 @@ def recognise(path: Path, file: h5py.File, layouts: Iterable[Layout]) -> Match |
         whole = [match for match in matches if not match.dangling]
         if whole:
             others = tuple(match.entry for match in whole[1:])
-            return Match(layout, whole[0].entry, whole[0].detector, others=others)
+            return replace(whole[0], others=others)
         dangling = dangling or next(iter(matches), None)
     return dangling
 
@@ -183,10 +186,12 @@ def _match(path: Path, file: h5py.File, layout: Layout, entry: str) -> Match | N
         if not all(match.find(file, quantity) for quantity in layout.requires):
             continue
         for place in match.candidates("data"):
-            if isinstance(member(file, place), h5py.Dataset):
-                return match
-            if dangling is None and any(source.missing for source in dataset_sources(path, place)):
-                dangling = Match(layout, entry, match.detector, dangling=place)
+            dataset = member(file, place)
+            if isinstance(dataset, h5py.Dataset):
+                if dataset.ndim == 3 or not match.detector:
+                    return replace(match, data=place)
+            elif dangling is None and any(source.missing for source in dataset_sources(path, place)):
+                dangling = replace(match, dangling=place)
     return dangling
 
 

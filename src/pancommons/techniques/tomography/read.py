@@ -65,7 +65,7 @@ def open_scan(
     known = _layouts(layouts)
     with open_file(path) as file:
         match = _recognised(path, file, known)
-        inside = match.find(file, "data") or match.dangling
+        inside = match.data or match.dangling
         stack = hdf5_stack(path, inside)
         warnings = _several(match)
         keys, key_warnings = _image_keys(path, file, match, stack.shape[0])
@@ -163,8 +163,12 @@ def _looks_divided(stack: Stack, projections: NDArray[np.int64]) -> bool:
     if stack.dtype.kind != "f":
         return False
     middle = projections[len(projections) // 2 :][:1]
-    low, mean, high = np.nanpercentile(stack.read(middle), [0.5, 50, 99.5])
-    return bool(low > -0.2 and 0.01 < mean < 1.3 and high < 2)
+    frame = stack.read(middle)
+    finite = frame[np.isfinite(frame)]
+    if not finite.size:
+        return False
+    low, median, high = np.percentile(finite, [0.5, 50, 99.5])
+    return bool(low > -0.2 and 0.01 < median < 1.3 and high < 2)
 
 
 def _metadata(file: h5py.File, match: Match, stack: Stack) -> tuple[dict[str, Any], list[str]]:

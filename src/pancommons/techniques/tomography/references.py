@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus.read import number, numbers, open_file
+from pancommons.nexus.read import member, number, numbers, open_file
 from pancommons.techniques.tomography.layouts import Layout, Match, recognise
 from pancommons.techniques.tomography.scan import FrameSet, Stack, hdf5_stack
 
@@ -66,7 +66,8 @@ def _own_dataset(
     path: Path, file: h5py.File, match: Match, stack: Stack, count: int, what: str
 ) -> tuple[FrameSet, ...]:
     place = match.find(file, what)
-    if place is None:
+    dataset = member(file, place) if place else None
+    if place is None or not isinstance(dataset, h5py.Dataset) or not dataset.size:
         return ()
     own = hdf5_stack(path, place, single=True)
     _same_size(path, place, own, stack)
@@ -148,7 +149,7 @@ def _references(path: Path, layouts: Sequence[Layout], key: int) -> References:
         return References(frames if key == FLAT else (), frames if key == DARK else ())
     with open_file(path) as file:
         match = recognise(path, file, layouts)
-        inside = (match.find(file, "data") or match.dangling) if match else _only_frames(path, file, name)
+        inside = (match.data or match.dangling) if match else _only_frames(path, file, name)
         match = match or Match(Layout("", (), {}), "/")
         own = hdf5_stack(path, inside, single=True)
         place = match.find(file, "image_key")
