@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_BLOCK = 4 << 20
+from pancommons.base.errors import PanError
+
+_BLOCK = 16 << 20
 
 
 def sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
@@ -45,7 +49,12 @@ def quick(path: Path) -> str:
     return str(digest.hexdigest())
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path) -> Iterator[mmap.mmap]:
+    """Map a file window by window: no copy is made, and its pages are shared with whoever else reads it."""
     with path.open("rb", buffering=0) as file:
-        while block := file.read(_BLOCK):
-            yield block
+        size = os.fstat(file.fileno()).st_size
+        for start in range(0, size, _BLOCK):
+            if os.fstat(file.fileno()).st_size != size:
+                raise PanError(f"{path}: this file changed while it was read.")
+            with mmap.mmap(file.fileno(), min(_BLOCK, size - start), access=mmap.ACCESS_READ, offset=start) as window:
+                yield window

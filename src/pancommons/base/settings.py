@@ -25,9 +25,7 @@ class Agent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(None, description="full name; the account's name when not given")
-    orcid: str | None = Field(
-        None, pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$", description="ORCID iD, digits only"
-    )
+    orcid: str | None = Field(None, pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$", description="ORCID iD, digits only")
     affiliation: str | None = Field(None, description="the institute's name")
 
 
@@ -38,9 +36,7 @@ class Settings(BaseSettings):
 
     on: str = Field("threads", description="where units run: threads, processes, dask or dask:ADDRESS")
     workers: int | None = Field(None, ge=1, description="units at a time; the cores allowed when not given")
-    memory: str | None = Field(
-        None, description="memory a run may use, as 4G; half of what is free when not given"
-    )
+    memory: str | None = Field(None, description="memory a run may use, as 4G; half of what is free when not given")
     agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
     techniques: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="a table per technique, read by that technique alone"

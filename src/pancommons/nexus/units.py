@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from pancommons.base.home import home
 
 # Whole texts that pint reads otherwise than the people who wrote them, compared without regard to case.
 _ALIASES = {
@@ -45,7 +49,17 @@ _SECOND_MEANING = {"A": "ampere", "C": "degC", "c": "degC", "F": "degF"}
 def _registry() -> Any:
     import pint
 
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True, cache_folder=_kept())
+
+
+def _kept() -> Path | None:
+    """Return where the parsed definitions of units are kept between processes, if anything can be kept."""
+    folder = home() / "pint"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 @cache

@@ -83,7 +83,7 @@ def plan(job: Job) -> dict[str, list[Unit]]:
     if centres := tried_centres(parameters):
         middle = (first + last) // 2
         pairs = [centres[start : start + BATCH] for start in range(0, len(centres), BATCH)]
-        spans = [{"start": middle, "stop": middle + 1, "centres": some} for some in pairs]
+        spans: list[dict[str, Any]] = [{"start": middle, "stop": middle + 1, "centres": some} for some in pairs]
         sizes = [len(some) for some in pairs]
     else:
         starts = range(first, last, BATCH)
