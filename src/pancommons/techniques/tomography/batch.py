@@ -120,7 +120,7 @@ def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
     filtering, spectrum
         (passes, twiddles) of the filter's transform (at least twice the columns) and of the spectrum's.
     response
-        float32 [frequency], the filter's response over the length of its transform.
+        complex64 [frequency], the filter's response over the length of its transform.
     phases
         complex64 [angle, frequency], the weight of each sample of the spectrum.
     x, y
@@ -152,7 +152,7 @@ def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
                 _scale_cell(x, n * CELL, x, 0, zero, zero)
         a, b = transform(x, y, filtering[0], filtering[1], 0)
         for k in range(padded):
-            _scale_cell(a, k * CELL, a, k * CELL, response[k], zero)
+            _turn_cell(a, k * CELL, a, k * CELL, response[k].real, response[k].imag)
         a, b = transform(a, b, filtering[0], filtering[1], 8)
         for n in range(columns, length):
             _scale_cell(a, n * CELL, a, 0, zero, zero)

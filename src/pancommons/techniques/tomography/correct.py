@@ -186,7 +186,7 @@ def attenuation(
     Parameters
     ----------
     counts
-        [angle, row, column]: uint8, uint16, int32, uint32 or float32; other types are converted to float32.
+        [angle, row, column], any number type; computed with as float32.
     field
         The flat and dark fields of all of the detector, or of just these rows if `rows` is left out.
     rows
@@ -210,8 +210,6 @@ def attenuation(
         Shapes that do not match.
     """
     values = np.asarray(counts)
-    if values.dtype not in _COMPILED:
-        values = values.astype(np.float32)
     if rows is None:
         rows = slice(None)
     gains, dark, dead = field.gains[:, rows], field.dark[rows], field.dead[rows]
@@ -225,11 +223,15 @@ def attenuation(
     elif out.shape != (height, angles, width) or out.dtype != np.float32:
         raise BadInput(f"expected float32 {(height, angles, width)}, not {out.dtype} {out.shape}", field="out")
     before, share = _neighbours(field.positions, first + np.arange(angles))
-    clamped, not_finite = _attenuate(values, gains, dark, dead, before, share, np.float32(least), out)
-    return out, Repairs(values.size, int(clamped), int(not_finite), int(dead.sum()))
-
-
-_COMPILED = tuple(np.dtype(name) for name in ("uint8", "uint16", "int32", "uint32", "float32"))
+    clamped, not_finite = 0, 0
+    line = np.empty((angles, width), np.float32)
+    for y in range(height):
+        line[:] = values[:, y]
+        mended = _attenuate(
+            line, np.ascontiguousarray(gains[:, y]), dark[y], dead[y], before, share, np.float32(least), out[y]
+        )
+        clamped, not_finite = clamped + int(mended[0]), not_finite + int(mended[1])
+    return out, Repairs(values.size, clamped, not_finite, int(dead.sum()))
 
 
 def _neighbours(
@@ -246,38 +248,46 @@ def _neighbours(
 
 @njit(nogil=True, cache=True)
 def _attenuate(counts, gains, dark, dead, before, share, least, out):
-    """Fill `out`; return how many values were clamped and how many counts were not finite."""
-    angles, height, width = counts.shape
+    """Fill `out` [angle, column] for one row; return how many values were clamped and how many were not finite."""
+    angles, width = counts.shape
+    any_dead = dead.any()
     transmission, exponent = np.empty(width, np.float32), np.empty(width, np.float32)
     clamped, strange = 0, 0
-    one, none = np.float32(1), np.float32(0)
-    for y in range(height):
-        any_dead = False
-        for x in range(width):
-            any_dead = any_dead or dead[y, x]
-        d = dark[y]
-        for i in range(angles):
-            line, g, w = counts[i, y], gains[before[i], y], share[i]
-            if w == 0:
-                for x in range(width):
-                    transmission[x] = (np.float32(line[x]) - d[x]) * g[x]
-            else:
-                h = gains[before[i] + 1, y]
-                for x in range(width):  # the flat field is interpolated, not one over it
-                    mixed = (one - w) * h[x] + w * g[x]
-                    transmission[x] = (np.float32(line[x]) - d[x]) * (g[x] * h[x] / mixed if mixed > 0 else none)
-            low, wrong = 0, 0
-            for x in range(width):
-                t = transmission[x]
-                wrong += 0 if t - t == 0 else 1
-                low += 1 if t < least else 0
-                transmission[x] = t if t > least else least
-            _minus_logarithm(transmission, exponent, out[y, i])
-            if wrong > 0 or any_dead:
-                low -= _mend(line, dead[y], least, out[y, i])
-            strange += wrong
-            clamped += low
+    for i in range(angles):
+        line, g, h, w = counts[i], gains[before[i]], gains[min(before[i] + 1, len(gains) - 1)], share[i]
+        _transmit(line, dark, g, h, w, transmission)
+        low, wrong = _clamp(transmission, least)
+        _minus_logarithm(transmission, exponent, out[i])
+        if wrong > 0 or any_dead:
+            low -= _mend(line, dead, out[i])
+        strange += wrong
+        clamped += low
     return clamped, strange
+
+
+@njit(nogil=True, cache=True)
+def _transmit(line, dark, g, h, share, out):
+    """Fill `out` with the transmission; the flat field is interpolated, not one over it (g before, h after)."""
+    one, none = np.float32(1), np.float32(0)
+    if share == 0:
+        for x in range(line.size):
+            out[x] = (line[x] - dark[x]) * g[x]
+        return
+    for x in range(line.size):
+        mixed = (one - share) * h[x] + share * g[x]
+        out[x] = (line[x] - dark[x]) * (g[x] * h[x] / mixed if mixed > 0 else none)
+
+
+@njit(nogil=True, cache=True)
+def _clamp(values, least):
+    """Raise what is below `least`, or not a number; return how many were below, and how many were not finite."""
+    low, wrong = np.int32(0), np.int32(0)
+    for x in range(values.size):
+        t = values[x]
+        low += np.int32(t < least)
+        wrong += np.int32(t - t != 0)
+        values[x] = t if t > least else least
+    return low, wrong
 
 
 @njit(nogil=True, cache=True)
@@ -304,18 +314,18 @@ def _minus_logarithm(values, exponent, out):
 
 
 @njit(nogil=True, cache=True)
-def _mend(line, dead, least, target):
+def _mend(line, dead, target):
     """Replace bad pixels of a row by their good neighbours; return how many dead ones read as clamped."""
     width = target.size
     counted = 0
     x = 0
     while x < width:
-        if not (dead[x] or not np.isfinite(np.float32(line[x]))):
+        if not (dead[x] or not np.isfinite(line[x])):
             x += 1
             continue
         end = x
-        while end < width and (dead[end] or not np.isfinite(np.float32(line[end]))):
-            counted += 1 if dead[end] and np.isfinite(np.float32(line[end])) else 0
+        while end < width and (dead[end] or not np.isfinite(line[end])):
+            counted += 1 if dead[end] and np.isfinite(line[end]) else 0
             end += 1
         value, sides = np.float32(0), 0
         if x > 0:

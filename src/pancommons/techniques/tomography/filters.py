@@ -60,21 +60,31 @@ def window(name: FilterName, frequency: NDArray[np.float64]) -> NDArray[np.float
     raise BadInput(f"there is no filter {name!r}", field="filter", remedy=f"choose one of {', '.join(FILTERS)}")
 
 
-def response(name: FilterName, length: int) -> NDArray[np.float64]:
+def response(name: FilterName, length: int, shift: int = 0) -> NDArray[np.complex128]:
     """Return a filter's response at the frequencies of an FFT of `length` (even), per pixel.
 
     The ramp is the transform of its exact band-limited spatial form (A. C. Kak, M. Slaney, Principles of
     Computerized Tomographic Imaging, 1988, equation 61), so that the mean of a slice comes out right and
     nothing cups.
 
+    Parameters
+    ----------
+    name
+        One of `FILTERS`.
+    length
+        Of the transform.
+    shift
+        Pixel of the result that comes first. The kernel holds the lags that the pixels from there on see, so that of a
+        row that fills half of the transform any window of half its length comes out right, also beside the row.
+
     Returns
     -------
-    float64 [frequency], 1 / pixel.
+    complex128 [frequency], 1 / pixel; real if nothing is shifted.
     """
-    lag = np.arange(length) - length // 2
-    kernel = np.zeros(length)
+    index = np.arange(length) - length // 2
+    lag = index + shift
     odd = lag % 2 != 0
-    kernel[lag[odd]] = -1 / (np.pi * lag[odd]) ** 2
-    kernel[0] = 0.25
-    ramp = np.fft.fft(kernel).real
-    return ramp * window(name, 2 * np.abs(np.fft.fftfreq(length)))
+    kernel = np.zeros(length)
+    kernel[index[odd]] = -1 / (np.pi * lag[odd]) ** 2
+    kernel[index[lag == 0]] = 0.25
+    return np.fft.fft(kernel) * window(name, 2 * np.abs(np.fft.fftfreq(length)))

@@ -58,15 +58,8 @@ class _Sizes:
     grid: int
 
     @classmethod
-    def of(cls, width: int, centre: float) -> _Sizes:
-        farthest = max(centre, width - 1 - centre)
-        # The spectrum of a projection is that of a periodic one: its period holds the longer side, mirrored.
-        period = max(width, ceil(2 * farthest) + (1 if float(2 * farthest).is_integer() else 2))
-        return cls(
-            lanes.good_length(2 * width),
-            lanes.good_length(period),
-            lanes.good_length(ceil(OVERSAMPLING * width)),
-        )
+    def of(cls, width: int) -> _Sizes:
+        return cls(*map(lanes.good_length, (2 * width, width, ceil(OVERSAMPLING * width))))
 
     @property
     def buffer(self) -> int:
@@ -82,17 +75,17 @@ class _Sizes:
 def working_bytes(width: int, angles: int, slices: int = BATCH, *, centre: float | None = None) -> int:
     """Return the bytes that one thread needs beside the geometry to reconstruct `slices` slices in one call.
 
-    Counted are the thread's work buffers, which every call uses again, the sinograms and the result. The
-    buffers do not depend on the number of slices; the spectrum of a projection, hence its buffer, grows with
-    the centre's distance from the middle.
+    Counted are the thread's work buffers, which every call uses again, the sinograms and the result. The buffers
+    depend neither on the number of slices nor on the centre (taken so that a geometry can be passed as it is).
     """
-    sizes = _Sizes.of(width, _middle(width) if centre is None else centre)
-    return sizes.workspace_bytes(angles) + 4 * slices * width * (angles + width)
+    del centre
+    return _Sizes.of(width).workspace_bytes(angles) + 4 * slices * width * (angles + width)
 
 
 def geometry_bytes(width: int, angles: int, *, centre: float | None = None) -> int:
-    """Return the bytes of a `FourierReconstruction` that all threads share."""
-    return _Sizes.of(width, _middle(width) if centre is None else centre).geometry_bytes(angles)
+    """Return the bytes of a `FourierReconstruction` that all threads share; the centre does not matter."""
+    del centre
+    return _Sizes.of(width).geometry_bytes(angles)
 
 
 def _middle(width: int) -> float:
@@ -155,8 +148,11 @@ class FourierReconstruction:
         if mask is not None and not mask > 0:
             raise BadInput(f"the radius {mask} is not positive", field="mask")
         self._mask, self._edge = mask, padding == "edge"
-        self._sizes = sizes = _Sizes.of(width, self.centre)
-        self._response = (response(filter, sizes.filter) / sizes.filter).astype(np.float32)
+        self._sizes = sizes = _Sizes.of(width)
+        # The filtered projection is taken from half a width before the axis to half a width behind it. Off the field of
+        # view it is not zero, and with the axis in the middle of its period nothing of the far side wraps in.
+        self._first = round(self.centre - _middle(width))
+        self._response = (response(filter, sizes.filter, self._first) / sizes.filter).astype(np.complex64)
         self._phases = self._make_phases(theta)
         self._samples = spreading.arrange(theta, sizes.spectrum, sizes.grid, sizes.grid / width)
         self._factors = np.append(spreading.correction(width, sizes.grid), np.zeros(8, np.float32))
@@ -264,7 +260,7 @@ class FourierReconstruction:
         frequency = 2 * np.pi * np.fft.fftfreq(length)
         half = 0.5 if self.width % 2 == 0 else 0.0
         phases = np.empty((theta.size, length), np.complex64)
-        shift = self.centre + half * (np.cos(theta) - np.sin(theta))
+        shift = self.centre - self._first + half * (np.cos(theta) - np.sin(theta))
         for row, weight, distance in zip(phases, angular_shares(theta) / length, shift, strict=True):
             row[:] = weight * np.exp(1j * distance * frequency)
         phases[:, length // 2] = 0  # it has no partner of opposite sign
