@@ -24,7 +24,7 @@ def sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
         Called with the number of bytes read since the last call; may raise to stop.
     """
     if path.is_dir():
-        return hashlib.sha256(manifest(path, progress).encode()).hexdigest()
+        return hashlib.sha256(os.fsencode(manifest(path, progress))).hexdigest()
     digest = hashlib.sha256()
     for block in _blocks(path):
         digest.update(block)
@@ -34,9 +34,19 @@ def sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
 
 
 def manifest(folder: Path, progress: Callable[[int], None] | None = None) -> str:
-    """List a folder as `sha256sum` would: ``digest  relative/path`` lines, sorted by path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return "".join(f"{sha256(path, progress)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    """List a folder as `sha256sum` does: ``digest  relative/path`` lines, in the order of the paths' bytes.
+
+    It is what ``find * -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum`` prints in the folder.
+    """
+    files = {os.fsencode(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return "".join(_line(sha256(path, progress), name) for name, path in sorted(files.items()))
+
+
+def _line(digest: str, name: bytes) -> str:
+    """Write a line as `sha256sum` does: a name with a line break or a backslash in it is escaped, and says so."""
+    text = os.fsdecode(name)
+    escaped = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if escaped == text else chr(92)}{digest}  {escaped}\n"
 
 
 def quick(path: Path) -> str:

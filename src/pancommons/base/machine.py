@@ -9,6 +9,9 @@ from pathlib import Path
 from pancommons.base.errors import BadInput
 
 _CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = ("memory.max", "memory.limit_in_bytes")
+_USED = ("memory.current", "memory.usage_in_bytes")
+_NO_LIMIT = 1 << 60
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -21,13 +24,8 @@ def cores() -> int:
 
 def memory_limit() -> int | None:
     """Return the cgroup's memory limit in bytes, or None where there is none."""
-    limits = [
-        number
-        for folder in _cgroup_folders("memory")
-        for name in ("memory.max", "memory.limit_in_bytes")
-        if (number := _number(folder / name)) is not None and number < 1 << 60
-    ]
-    return min(limits, default=None)
+    limits = (_first(folder, _LIMITS) for folder in _cgroup_folders("memory"))
+    return min((limit for limit in limits if limit is not None and limit < _NO_LIMIT), default=None)
 
 
 def memory_free() -> int:
@@ -35,19 +33,11 @@ def memory_free() -> int:
     import psutil
 
     free = int(psutil.virtual_memory().available)
-    limit = memory_limit()
-    if limit is None:
-        return free
-    used = next(
-        (
-            number
-            for folder in _cgroup_folders("memory")
-            for name in ("memory.current", "memory.usage_in_bytes")
-            if (number := _number(folder / name)) is not None
-        ),
-        0,
-    )
-    return min(free, max(0, limit - used))
+    for folder in _cgroup_folders("memory"):
+        limit, used = _first(folder, _LIMITS), _first(folder, _USED)
+        if limit is not None and limit < _NO_LIMIT:
+            free = min(free, max(0, limit - (used or 0) + _reclaimable(folder)))
+    return free
 
 
 def parse_size(text: str) -> int:
@@ -59,10 +49,10 @@ def parse_size(text: str) -> int:
         If the text is no size, or not more than zero.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if size <= 0:
+    size = float(match[1]) * _UNITS[match[2].upper()] if match else 0
+    if not 1 <= size < _NO_LIMIT:
         raise BadInput(f"{text!r} is no size", field="memory", remedy="write a number and a unit, such as 4G")
-    return size
+    return int(size)
 
 
 def format_size(size: float) -> str:
@@ -110,6 +100,20 @@ def _cgroup_folders(controller: str) -> list[Path]:
                 break
             place = place.parent
     return folders
+
+
+def _first(folder: Path, names: tuple[str, ...]) -> int | None:
+    return next((number for name in names if (number := _number(folder / name)) is not None), None)
+
+
+def _reclaimable(folder: Path) -> int:
+    """Return the bytes of a cgroup that are only cached file contents, which give way when memory is asked for."""
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    cached = dict(line.split()[:2] for line in lines if line.count(" "))
+    return int(cached.get("total_inactive_file") or cached.get("inactive_file") or 0)
 
 
 def _number(file: Path) -> int | None:

@@ -12,6 +12,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -79,7 +80,12 @@ def _settings(file: str, environment: tuple[tuple[str, str], ...]) -> Settings:
             field=key,
             remedy="correct it there or in the environment variable PANCOMMONS_...",
         ) from None
-    except (tomllib.TOMLDecodeError, OSError) as error:
+    except SettingsError as error:
+        field = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+        raise BadInput(
+            "expected a table, written as JSON", file="the environment", field=f"PANCOMMONS_{field.upper()}"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BadInput(f"cannot be read as TOML ({error})", file=file) from None
 
 
