@@ -13,6 +13,7 @@ from pancommons.base.errors import BadInput, PanError
 from pancommons.base.settings import settings
 from pancommons.pipelines import creation, events, registry, runner
 from pancommons.pipelines.events import Listener
+from pancommons.pipelines.executors import factory
 from pancommons.pipelines.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def run(
     >>> result = pancommons.run("tomography", "scan.nxs", centre=512.3, out="result")  # doctest: +SKIP
     """
     declared = registry.load(pipeline)
+    factory(on or settings().on, 1)
     inputs: dict[str, list[Path]] = {}
     if paths:
         inputs[declared.primary.name] = [Path(path) for path in paths]
@@ -138,7 +140,7 @@ def run(
     request = creation.Request(
         pipeline=pipeline,
         inputs=inputs,
-        parameters=named,
+        parameters={name: _plain(value) for name, value in named.items()},
         preset=preset,
         file=Path(params) if params is not None else None,
         preview=preview,
@@ -200,6 +202,11 @@ def _listed(paths: Paths) -> list[Path]:
         return [Path(path) for path in paths]
     except TypeError:
         raise BadInput(f"{paths!r} is no path") from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a numpy scalar as the number it is."""
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 def _number(value: float | None) -> str:

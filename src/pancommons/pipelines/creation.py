@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import uuid
@@ -95,7 +96,8 @@ def examine(request: Request) -> Prepared:
             raise BadInput(f"{pipeline.name} has no preview", field="--preview", remedy="leave it out")
         changes = resolve(pipeline.preview)(job)
         model = pipeline.parameters.model_validate({**model.model_dump(), **changes})
-        job = replace(job, parameters=model)
+        inspection = resolve(pipeline.inspect)(replace(job, parameters=model, facts={}))
+        job = replace(job, parameters=model, facts=inspection.facts)
     if request.plan is None:
         units: Mapping[str, list[Unit]] = resolve(pipeline.plan)(job)
         plan = {stage: [UnitRecord.of(unit) for unit in of_stage] for stage, of_stage in units.items()}
@@ -135,7 +137,7 @@ def create(prepared: Prepared, out: Path | None = None) -> RunFolder:
         The folder; ``./STEM-PIPELINE-N`` with the first free N where none is given.
     """
     out = (out or free_name(prepared)).absolute()
-    place = next(parent for parent in [out, *out.parents] if parent.exists())
+    place = next(parent for parent in [out, *out.parents] if os.path.exists(parent))  # noqa: PTH110 - never raises
     free = shutil.disk_usage(place).free
     if prepared.estimate.disk > free:
         raise BadInput(

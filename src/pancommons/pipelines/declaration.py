@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Parameters(BaseModel):
     """Base of a pipeline's parameters: flat, immutable, nothing unknown accepted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Auto = Literal["auto"]

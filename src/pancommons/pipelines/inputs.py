@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from pancommons.pipelines.record import InputFile, Record
 def assign(pipeline: Pipeline, arguments: Iterable[str]) -> tuple[list[Path], dict[str, list[Path]]]:
     """Sort command-line arguments into the primary role and the named ones.
 
-    ``flats=PATH`` is a role only where the pipeline declares it; anything else is a path.
+    ``flats=PATH`` is a role only where the pipeline declares it; anything else is a path, which a word that
+    looks like a role must lead to.
 
     Returns
     -------
@@ -24,6 +27,12 @@ def assign(pipeline: Pipeline, arguments: Iterable[str]) -> tuple[list[Path], di
     others: dict[str, list[Path]] = {}
     for argument in arguments:
         name, equals, rest = argument.partition("=")
+        if equals and name.isidentifier() and not pipeline.role(name) and not os.path.lexists(argument):
+            raise BadInput(
+                "there is no such input, and no file of that name",
+                file=argument,
+                remedy=f"the inputs of {pipeline.name} are: {', '.join(role.name for role in pipeline.roles)}",
+            )
         if equals and pipeline.role(name):
             if name == pipeline.primary.name:
                 primary.append(Path(rest))
@@ -65,11 +74,18 @@ def describe(path: Path) -> InputFile:
     """Note what a path is now, so that a change is noticed later."""
     path = path.absolute()
     try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        raise BadInput("its name is not UTF-8", file=shown, remedy="rename it, or link to it") from None
+    try:
         state = path.stat()
         if path.is_dir():
             files = [file.stat() for file in path.rglob("*") if file.is_file()]
             newest = max((file.st_mtime_ns for file in files), default=state.st_mtime_ns)
             return InputFile(path=str(path), size=sum(file.st_size for file in files), mtime_ns=newest, folder=True)
+        if not stat.S_ISREG(state.st_mode):
+            raise BadInput("is neither a file nor a folder", file=path, remedy="write it to a file first")
         with path.open("rb"):
             return InputFile(path=str(path), size=state.st_size, mtime_ns=state.st_mtime_ns)
     except OSError as error:

@@ -131,6 +131,8 @@ def _expectation(error: Any, values: Mapping[str, Any], name: str, fields: Mappi
     message = message[0].lower() + message[1:]
     if name not in fields:
         return message
+    if error["type"] == "string_pattern_mismatch":
+        return f"{values.get(name)!r} does not fit: expected {fields[name].description}"
     allowed = ""
     if "auto" in str(fields[name].annotation) and "Literal" in str(fields[name].annotation):
         allowed = ' or "auto"'

@@ -87,7 +87,8 @@ class Lines:
                 return
             self._said = now
             left = f", {duration(stage.left)} left" if stage.left else ""
-            self._say(f"{stage.title}: {stage.finished} of {stage.total} {stage.noun}, {rate(stage)}{left}")
+            speed = f", {rate(stage)}" if rate(stage) else ""
+            self._say(f"{stage.title}: {stage.finished} of {stage.total} {stage.noun}{speed}{left}")
         elif kind == "stage":
             self._said = time.monotonic()
             done = f", {event['finished']} already done" if event["finished"] else ""
