@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +47,7 @@ class RunLock:
         self._folder = folder
         self._file = folder / "lock"
         self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beats, name="heartbeat", daemon=True)
         self._handle = -1
         self._start = 0.0
 
@@ -68,14 +70,19 @@ class RunLock:
             os.close(self._handle)
             raise PanError(f"{self._folder}: this run has a runner already ({other}).")
         self._start = time.time()
-        self._beat()
-        threading.Thread(target=self._beats, name="heartbeat", daemon=True).start()
+        try:
+            self._beat()
+        except OSError as error:
+            os.close(self._handle)
+            raise PanError(f"{self._folder}: the run folder cannot be written ({error.strerror}).") from None
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        self._thread.join()
         try:
             os.ftruncate(self._handle, 0)
         finally:
@@ -83,7 +90,8 @@ class RunLock:
 
     def _beats(self) -> None:
         while not self._over.wait(BEAT):
-            self._beat()
+            with suppress(OSError):
+                self._beat()
 
     def _beat(self) -> None:
         facts = {

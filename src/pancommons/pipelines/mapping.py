@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
 from pancommons.base.errors import RunStopped
 from pancommons.pipelines import work
@@ -82,7 +82,12 @@ class _Map:
         return self._failed
 
     def _submit(self, unit: Unit) -> None:
-        future = self._executor.submit(work.execute, str(self._folder.path), self._stage.name, unit.index)
+        call = (work.execute, str(self._folder.path), self._stage.name, unit.index)
+        try:
+            future = self._executor.submit(*call)
+        except BrokenExecutor:  # a worker died since the last look; those in flight are found by `_collect`
+            self._restart()
+            future = self._executor.submit(*call)
         self._flying[future] = unit
 
     def _collect(self) -> list[Unit]:

@@ -123,6 +123,7 @@ class _Run:
         units = [unit.unit() for unit in record.plan.get(stage.name, [])]
         if not units or stage.name in record.combined:
             return []
+        self._forget_after(stage, len(units))
         failed = map_units(self.folder, stage, units, start, self.log)
         if len(failed) == len(units):
             raise PanError(f"{stage.title}: every unit failed, the first with: {failed[0]}")
@@ -133,6 +134,20 @@ class _Run:
         elif not failed:
             self._keep(Outcome(), stage)
         return failed
+
+    def _forget_after(self, stage: Stage, units: int) -> None:
+        """Where a stage that ended with failures is tried again, drop what later stages made of its gaps."""
+        later = self.pipeline.stages[self.pipeline.stages.index(stage) + 1 :]
+        stale = [part.file for one in later for part in self.folder.parts(one.name)]
+        record = self.folder.record()
+        names = {one.name for one in later}
+        made = bool(stale) or not names.isdisjoint(record.combined)
+        if not made or len(self.folder.whole_parts(stage.name)) == units:
+            return
+        record.combined = [name for name in record.combined if name not in names]
+        self.folder.write(record)
+        for file in stale:
+            file.unlink(missing_ok=True)
 
     def _keep(self, outcome: Outcome, stage: Stage | None) -> None:
         """Write what a step found: arrays first, then ``run.json``, which makes the step done."""
