@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pancommons.base.errors import PanError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -15,13 +19,18 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         build(arguments)(arguments)
     except PanError as error:
-        if "--json" in arguments:
-            print(json.dumps({"event": "error", "text": str(error), "exit": error.exit_code}), flush=True)
-        else:
-            print(error, file=sys.stderr)
+        say_error(error, as_json="--json" in arguments)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(1) from None
+
+
+def say_error(error: PanError, *, as_json: bool) -> None:
+    """Say an error in its one sentence: to people on stderr, to machines as an event on stdout."""
+    if as_json:
+        print(json.dumps({"event": "error", "text": str(error), "exit": error.exit_code}), flush=True)
+    else:
+        print(error, file=sys.stderr)

@@ -6,6 +6,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -137,13 +140,15 @@ def _roles(pipeline: Pipeline) -> str:
 def _run_all(requests: list[Request], out: Path | None, on: str | None, *, dry_run: bool, as_json: bool) -> None:
     """Run one request, or several as a batch with a folder each; exit with the worst code."""
     from pancommons.base.errors import PanError
+    from pancommons.base.settings import settings
+    from pancommons.cli import say_error
     from pancommons.pipelines import creation
+    from pancommons.pipelines.executors import factory
 
+    if not dry_run:
+        factory(on or settings().on, 1)
     worst = 0
-    for request in requests:
-        place = out
-        if out is not None and len(requests) > 1:
-            place = out / next(iter(next(iter(request.inputs.values())))).stem
+    for request, place in zip(requests, _places(requests, out), strict=True):
         try:
             prepared = creation.examine(request)
             if dry_run:
@@ -152,11 +157,13 @@ def _run_all(requests: list[Request], out: Path | None, on: str | None, *, dry_r
             if not as_json:
                 _say_start(prepared)
             folder = creation.create(prepared, place)
+            if as_json:
+                print(json.dumps({"event": "created", **_facts(prepared, folder.path)}), flush=True)
             execute(folder.path, on, as_json=as_json)
         except PanError as error:
             if len(requests) == 1:
                 raise
-            print(error, file=sys.stderr)
+            say_error(error, as_json=as_json)
             worst = max(worst, error.exit_code)
             if error.exit_code == 130:
                 break
@@ -168,6 +175,18 @@ def _run_all(requests: list[Request], out: Path | None, on: str | None, *, dry_r
         raise typer.Exit(worst)
 
 
+def _places(requests: list[Request], out: Path | None) -> list[Path | None]:
+    """Give each run of a batch a folder of its own in ``out``, also where inputs have the same name."""
+    if out is None or len(requests) == 1:
+        return [out] * len(requests)
+    places: list[Path | None] = []
+    for request in requests:
+        stem = next(iter(next(iter(request.inputs.values())))).stem
+        names = (out / (stem if number == 1 else f"{stem}-{number}") for number in count(1))
+        places.append(next(name for name in names if name not in places))
+    return places
+
+
 def execute(path: Path, on: str | None, *, as_json: bool) -> None:
     """Run or resume a folder with progress, Ctrl-C as a stop, and a closing line; exit 3 when partial."""
     from pancommons.base.settings import settings
@@ -175,8 +194,8 @@ def execute(path: Path, on: str | None, *, as_json: bool) -> None:
     from pancommons.pipelines.progress import JsonLines, default_listeners
 
     listeners: tuple[Listener, ...] = (JsonLines(sys.stdout),) if as_json else default_listeners()
-    _stop_on_signals(path)
-    state = runner.execute(path, on=on or settings().on, listeners=listeners)
+    with _stopping_on_signals(path):
+        state = runner.execute(path, on=on or settings().on, listeners=listeners)
     if not as_json:
         say_result(path)
     if state == "partial":
@@ -210,18 +229,7 @@ def _say_plan(prepared: Prepared, out: Path | None, *, as_json: bool) -> None:
     place = out or free_name(prepared)
     record, estimate = prepared.record, prepared.estimate
     if as_json:
-        facts = {
-            "out": str(place),
-            "seconds": estimate.seconds,
-            "memory": estimate.memory,
-            "disk": estimate.disk,
-            "parameters": record.parameters,
-            "facts": record.facts,
-            "detected": record.detected,
-            "warnings": record.warnings,
-            "units": {stage: len(units) for stage, units in record.plan.items()},
-        }
-        print(json.dumps(facts, indent=1))
+        print(json.dumps({"event": "planned", **_facts(prepared, place)}))
         return
     print(f"{prepared.pipeline.title}, into {place}: {estimate}")
     for name, value in record.facts.items():
@@ -237,14 +245,37 @@ def _say_plan(prepared: Prepared, out: Path | None, *, as_json: bool) -> None:
         print(f"  Warning: {text}")
 
 
-def _stop_on_signals(path: Path) -> None:
+def _facts(prepared: Prepared, place: Path) -> dict[str, Any]:
+    """Return what is known of a run before it starts."""
+    record, estimate = prepared.record, prepared.estimate
+    return {
+        "out": str(place.absolute()),
+        "seconds": estimate.seconds,
+        "memory": estimate.memory,
+        "disk": estimate.disk,
+        "parameters": record.parameters,
+        "facts": record.facts,
+        "detected": record.detected,
+        "warnings": record.warnings,
+        "units": {stage: len(units) for stage, units in record.plan.items()},
+    }
+
+
+@contextmanager
+def _stopping_on_signals(path: Path) -> Iterator[None]:
     """Make Ctrl-C and SIGTERM a request to stop; a second Ctrl-C ends at once, and nothing finished is lost."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         if (path / "stop").exists():
+            if sys.stderr.isatty():
+                os.write(2, b"\x1b[?25h")  # show the cursor, which progress bars hide
             os._exit(130)
         (path / "stop").touch()
         print("\nStopping after the units in hand; Ctrl-C again ends at once.", file=sys.stderr)
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
