@@ -22,9 +22,12 @@ from pancommons.pipelines.declaration import (
 
 HERE = "pancommons.techniques.tomography"
 
-SPAN = r"^\d*:\d*$"
-CENTRES = r"^-?\d+(\.\d+)?:-?\d+(\.\d+)?(:\d+(\.\d+)?)?$|^-?\d+(\.\d+)?(,-?\d+(\.\d+)?)*$"
-REGION = r"^\d*:\d*,\d*:\d*$"
+SPAN = r"^[0-9]*:[0-9]*$"
+_NUMBER = r"-?[0-9]+(\.[0-9]+)?"
+CENTRES = rf"^{_NUMBER}:{_NUMBER}(:[0-9]+(\.[0-9]+)?)?$|^{_NUMBER}(,{_NUMBER})*$"
+REGION = r"^[0-9]*:[0-9]*,[0-9]*:[0-9]*$"
+_ANY_NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+LIMITS = rf"^auto$|^{_ANY_NUMBER}:{_ANY_NUMBER}$"
 
 
 class TomographyParameters(Parameters):
@@ -75,7 +78,7 @@ class TomographyParameters(Parameters):
         "auto",
         "attenuation at 0 and at 65535 of uint16, as LOW:HIGH in the result's unit",
         group="Output",
-        pattern=r"^auto$|^-?[\d.]+(e-?\d+)?:-?[\d.]+(e-?\d+)?$",
+        pattern=LIMITS,
     )
     tiff: bool = parameter(False, "write the slices as a TIFF stack as well", group="Output")
 
@@ -165,6 +168,7 @@ PIPELINE = Pipeline(
             "",
             "from 0 to 1; none where the centre was given",
         ),
+        Merit("centre_error", "Error of the centre", "pixel", "distance from the truth"),
         Merit("slices", "Slices", "", "slices reconstructed"),
         Merit("contrast_to_noise", "Contrast to noise", "", "range of the values over the noise of the finest detail"),
         Merit("clamped", "Clamped pixels", "", "fraction of transmissions outside what the logarithm allows"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def inspect(job: Job) -> Inspection:
     first, last = row_range(parameters, scan)
     region_of(parameters, scan.columns)
     _check_centre(parameters, scan)
+    limits_of(parameters)
     facts = {
         "layout": scan.layout,
         "projections": scan.count,
@@ -136,13 +138,23 @@ def region_of(parameters: TomographyParameters, columns: int) -> tuple[int, int,
     return y0, y1, x0, x1
 
 
+def limits_of(parameters: TomographyParameters) -> tuple[float, float] | None:
+    """Return the attenuation at 0 and at 65535 of uint16, or None where the data decide."""
+    if parameters.limits == "auto":
+        return None
+    low, high = (float(value) for value in parameters.limits.split(":"))
+    if not -inf < low < high < inf:
+        raise BadInput(f"{parameters.limits!r} is no range", field="limits", remedy="write LOW:HIGH, the lower first")
+    return low, high
+
+
 def tried_centres(parameters: TomographyParameters) -> list[float]:
     """Return the centres to try, or none."""
     text = parameters.try_centres
     if text is None:
         return []
     if "," in text or ":" not in text:
-        return [float(value) for value in text.split(",")]
+        return list(dict.fromkeys(float(value) for value in text.split(",")))
     start, stop, *step = (float(value) for value in text.split(":"))
     width = step[0] if step else 1.0
     count = int((stop - start) / width + 1.0001) if width > 0 else 0
@@ -152,7 +164,7 @@ def tried_centres(parameters: TomographyParameters) -> list[float]:
             field="try_centres",
             remedy="write START:STOP:STEP with 1 to 200",
         )
-    return [round(start + index * width, 6) for index in range(count)]
+    return list(dict.fromkeys(round(start + index * width, 6) for index in range(count)))
 
 
 def _check_centre(parameters: TomographyParameters, scan: Scan) -> None:
@@ -198,7 +210,7 @@ def _frame_units(scan: Scan, rows: int) -> list[Unit]:
             size=min(count, scan.count - start),
             memory=3 * count * frame + 2 * together * whole + (32 << 20),
             seconds=count * whole * _SECONDS_PER_BYTE,
-            output=int(0.9 * count * frame),
+            output=count * frame,
         )
         for index, start in enumerate(range(0, scan.count, count))
     ]

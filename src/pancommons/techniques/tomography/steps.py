@@ -15,6 +15,7 @@ from pancommons.techniques.tomography.centre import find_centre
 from pancommons.techniques.tomography.correct import FlatField, Repairs, attenuation, averaged, flat_field
 from pancommons.techniques.tomography.fourier import BATCH, FourierReconstruction
 from pancommons.techniques.tomography.planning import (
+    limits_of,
     needs_regrouping,
     parameters_of,
     region_of,
@@ -33,7 +34,9 @@ def warm() -> None:
     """Compile every kernel once, on a scan of a few pixels."""
     angles = np.arange(16) * np.pi / 16
     field = flat_field([np.full((2, 32), 1000, np.float32)])
-    sinograms, _ = attenuation(np.full((16, 2, 32), 500, np.uint16), field)
+    sinograms = np.ones((2, 17, 32), np.float32)
+    attenuation(np.full((16, 2, 32), 500, np.uint16), field, rows=slice(0, 2), out=sinograms[:, :16])
+    sinograms = np.ascontiguousarray(sinograms[:, :16])
     sinograms[:, :, 12:20] += 1
     FourierReconstruction(angles, 32)(sinograms)
     find_centre(sinograms, angles)
@@ -69,12 +72,15 @@ def prepare(job: Job) -> Outcome:
 
 
 def regroup(job: Job, unit: Unit) -> dict[str, Stored]:
-    """Read whole frames once and store the rows wanted in blocks that a batch of slices reads quickly."""
+    """Read whole frames once and store the rows wanted in blocks that a batch of slices reads quickly.
+
+    They are stored as they are: compressing them would cost more than reconstructing them.
+    """
     scan = scan_of(job)
     first, last = row_range(parameters_of(job), scan)
     counts = scan.read_frames(unit.span["start"], unit.span["stop"], slice(first, last))
     chunks = (len(counts), min(BATCH, last - first), scan.columns)
-    return {"counts": Stored(counts, chunks=chunks, compress=True)}
+    return {"counts": Stored(counts, chunks=chunks)}
 
 
 def look(job: Job, parts: list[Part]) -> Outcome:
@@ -276,10 +282,8 @@ def _sample(first: int, last: int, scan: Scan) -> list[int]:
 
 
 def _limits(job: Job, sinograms: NDArray[np.float32], angles: NDArray[np.float64], width: int, centre: Any) -> Found:
-    given = parameters_of(job).limits
-    if given != "auto":
-        low, high = (float(value) for value in given.split(":"))
-        return Found([low, high], "given", None, unit_of_result(job))
+    if given := limits_of(parameters_of(job)):
+        return Found(list(given), "given", None, unit_of_result(job))
     at = centre if isinstance(centre, float | int) else (width - 1) / 2
     slices = _geometry(job, angles, width, at, kept=False)(sinograms) * np.float32(per_length(job))
     low, high = np.percentile(slices, [0.01, 99.99])
