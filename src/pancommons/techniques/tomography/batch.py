@@ -107,7 +107,7 @@ def _leave(
     return signature, codegen
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
     """Filter the projections of up to sixteen slices and write their weighted spectra as cells.
 
@@ -124,25 +124,23 @@ def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
     phases
         complex64 [angle, frequency], the weight of each sample of the spectrum.
     x, y
-        float32 buffers of as many cells as the longer transform.
+        float32 buffers of as many cells as the longer transform, and eight to spare.
     out
         float32, flat: cells [angle, frequency].
     """
     slices, angles, columns = sinograms.shape
-    one, zero = np.float32(1), np.float32(0)
-    flat = sinograms.reshape(sinograms.size)
+    one, zero, forward, back = np.float32(1), np.float32(0), np.int64(0), np.int64(8)
+    slices, angles, columns = sinograms.shape
     padded, length = response.size, phases.shape[1]
-    whole = columns // 8 * 8 if slices == CELL else 0
+    stride = columns + 8
+    rows = np.zeros(CELL * stride, np.float32)
     for i in range(angles):
-        for n in range(0, whole, 8):
-            start = i * columns + n
-            _enter(x, n * CELL, flat, start, 2 * angles * columns)
-            _enter(x, n * CELL + 8, flat, start + angles * columns, 2 * angles * columns)
-        for n in range(whole, columns):
-            for c in range(slices):
-                x[n * CELL + (c & 1) * 8 + (c >> 1)] = sinograms[c, i, n]
-            for c in range(slices, CELL):
-                x[n * CELL + (c & 1) * 8 + (c >> 1)] = 0
+        for c in range(slices):
+            for n in range(columns):
+                rows[c * stride + n] = sinograms[c, i, n]
+        for n in range(0, columns, 8):
+            _enter(x, n * CELL, rows, n, 2 * stride)
+            _enter(x, n * CELL + 8, rows, stride + n, 2 * stride)
         if edge:
             middle = (columns + padded) // 2
             for n in range(columns, padded):
@@ -150,18 +148,18 @@ def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
         else:
             for n in range(columns, padded):
                 _scale_cell(x, n * CELL, x, 0, zero, zero)
-        a, b = transform(x, y, filtering[0], filtering[1], 0)
+        a, b = transform(x, y, filtering[0], filtering[1], forward)
         for k in range(padded):
             _turn_cell(a, k * CELL, a, k * CELL, response[k].real, response[k].imag)
-        a, b = transform(a, b, filtering[0], filtering[1], 8)
+        a, b = transform(a, b, filtering[0], filtering[1], back)
         for n in range(columns, length):
             _scale_cell(a, n * CELL, a, 0, zero, zero)
-        a, b = transform(a, b, spectrum[0], spectrum[1], 0)
+        a, b = transform(a, b, spectrum[0], spectrum[1], forward)
         for k in range(length):
             _turn_cell(out, (i * length + k) * CELL, a, k * CELL, phases[i, k].real, phases[i, k].imag)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def images(grid, stride, halo, inverse, region, middle, factors, x, y, out):
     """Transform a grid of cells into the slices; the grid is used up.
 
@@ -180,18 +178,17 @@ def images(grid, stride, halo, inverse, region, middle, factors, x, y, out):
     factors
         float32 [pixel], what a pixel is multiplied by along each axis (with eight entries to spare).
     x, y
-        float32 buffers of twice and once as many cells as the transform is long.
+        float32 buffers of twice and once as many cells as the transform is long, and eight to spare.
     out
         float32 [slice, y, x], contiguous, at most sixteen slices.
     """
-    one, zero = np.float32(1), np.float32(0)
+    one, zero, back = np.float32(1), np.float32(0), np.int64(8)
     passes, twiddles = inverse
     side = 1
     for k in range(passes.shape[0]):
         side *= passes[k, 0]
     y0, y1, x0, x1 = region
     slices = out.shape[0]
-    flat = out.reshape(out.size)
     line = stride * CELL
     for row in range(halo):
         for k in range(side + halo):
@@ -202,28 +199,27 @@ def images(grid, stride, halo, inverse, region, middle, factors, x, y, out):
             _copy_cell(x, k * CELL, grid, o + k * CELL, one, zero)
         for k in range(halo):
             _add_cell(x, k * CELL, grid, o + (side + k) * CELL, one, zero)
-        a, _ = transform(x, y, passes, twiddles, 8)
+        a, _ = transform(x, y, passes, twiddles, back)
         for j in range(y0, y1):
             _copy_cell(grid, o + (j - y0) * CELL, a, ((j - middle) % side) * CELL, one, zero)
     width, height = x1 - x0, y1 - y0
+    step = width + 16
+    rows = np.empty(CELL * step, np.float32)
+    left = max(0, min(middle, x1) - x0)  # pixels on the left of the origin; they lie at the end of the period
     for j in range(0, height, 2):
         for k in range(side):
             _copy_cell(x, k * CELL, grid, k * line + j * CELL, one, zero)
             _copy_cell(x, (side + k) * CELL, grid, k * line + (j + 1) * CELL, one, zero)
         for second in range(min(2, height - j)):
-            a, _ = transform(x[second * side * CELL : (second + 1) * side * CELL], y, passes, twiddles, 8)
+            begin = second * side * CELL
+            a, _ = transform(x[begin : begin + (side + 8) * CELL], y, passes, twiddles, back)
             factor = factors[y0 + j + second]
-            at = (j + second) * width
-            i = 0
-            while i < width:
-                source = ((x0 + i - middle) % side) * CELL
-                if slices == CELL and i + 8 <= width and source + 8 * CELL <= side * CELL:
-                    step = 2 * height * width
-                    _leave(flat, at + i, step, a, source, factors, x0 + i, factor)
-                    _leave(flat, at + i + height * width, step, a, source + 8, factors, x0 + i, factor)
-                    i += 8
-                else:
-                    scale = factor * factors[x0 + i]
-                    for c in range(slices):
-                        out[c, j + second, i] = a[source + (c & 1) * 8 + (c >> 1)] * scale
-                    i += 1
+            for first, last in ((0, left), (left, width)):
+                # Eight at a time; what is too much is written over, or is beside the row.
+                for i in range(first, last, 8):
+                    source = ((x0 + i - middle) % side) * CELL
+                    _leave(rows, i, 2 * step, a, source, factors, x0 + i, factor)
+                    _leave(rows, i + step, 2 * step, a, source + 8, factors, x0 + i, factor)
+            for c in range(slices):
+                for i in range(width):
+                    out[c, j + second, i] = rows[c * step + i]

@@ -203,7 +203,7 @@ def _consistency(stack: NDArray[np.float32], low: float, high: float) -> Look:
     return _search("consistency", metric, low, high)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
 def _outside(power, real, imaginary, cosine, sine, limits):
     """Sum the magnitude of A + B over the samples outside of the wedge."""
     total = 0.0

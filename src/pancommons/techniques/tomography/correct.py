@@ -227,11 +227,32 @@ def attenuation(
     line = np.empty((angles, width), np.float32)
     for y in range(height):
         line[:] = values[:, y]
-        mended = _attenuate(
-            line, np.ascontiguousarray(gains[:, y]), dark[y], dead[y], before, share, np.float32(least), out[y]
+        low, wrong = _attenuate(
+            line, np.ascontiguousarray(gains[:, y]), dark[y], before, share, np.float32(least), out[y]
         )
-        clamped, not_finite = clamped + int(mended[0]), not_finite + int(mended[1])
+        if dead[y].any():
+            low -= np.count_nonzero(np.isfinite(line[:, dead[y]]))
+        if wrong or dead[y].any():
+            _mend(out[y], dead[y], ~np.isfinite(line))
+        clamped, not_finite = clamped + int(low), not_finite + int(wrong)
     return out, Repairs(values.size, clamped, not_finite, int(dead.sum()))
+
+
+def _mend(sinogram: NDArray[np.float32], dead: NDArray[np.bool_], strange: NDArray[np.bool_]) -> None:
+    """Replace bad values of a sinogram by the mean of the nearest good ones in their projection."""
+    singular = strange.any(axis=1)
+    for chosen, bad in [(~singular, dead), *((i, dead | strange[i]) for i in np.flatnonzero(singular))]:
+        rows = sinogram[chosen]
+        good = np.flatnonzero(~bad)
+        columns = np.flatnonzero(bad)
+        if good.size == 0:
+            rows[...] = 0
+        elif columns.size:
+            after = np.searchsorted(good, columns)
+            left, right = good[np.maximum(after - 1, 0)], good[np.minimum(after, good.size - 1)]
+            left, right = np.where(after == 0, right, left), np.where(after == good.size, left, right)
+            rows[..., columns] = (rows[..., left] + rows[..., right]) / 2
+        sinogram[chosen] = rows
 
 
 def _neighbours(
@@ -246,11 +267,10 @@ def _neighbours(
     return before, share.astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
-def _attenuate(counts, gains, dark, dead, before, share, least, out):
+@njit(nogil=True, cache=True, error_model="numpy")
+def _attenuate(counts, gains, dark, before, share, least, out):
     """Fill `out` [angle, column] for one row; return how many values were clamped and how many were not finite."""
     angles, width = counts.shape
-    any_dead = dead.any()
     transmission, exponent = np.empty(width, np.float32), np.empty(width, np.float32)
     clamped, strange = 0, 0
     for i in range(angles):
@@ -258,14 +278,12 @@ def _attenuate(counts, gains, dark, dead, before, share, least, out):
         _transmit(line, dark, g, h, w, transmission)
         low, wrong = _clamp(transmission, least)
         _minus_logarithm(transmission, exponent, out[i])
-        if wrong > 0 or any_dead:
-            low -= _mend(line, dead, out[i])
         strange += wrong
         clamped += low
     return clamped, strange
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _transmit(line, dark, g, h, share, out):
     """Fill `out` with the transmission; the flat field is interpolated, not one over it (g before, h after)."""
     one, none = np.float32(1), np.float32(0)
@@ -278,7 +296,7 @@ def _transmit(line, dark, g, h, share, out):
         out[x] = (line[x] - dark[x]) * (g[x] * h[x] / mixed if mixed > 0 else none)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _clamp(values, least):
     """Raise what is below `least`, or not a number; return how many were below, and how many were not finite."""
     low, wrong = np.int32(0), np.int32(0)
@@ -290,7 +308,7 @@ def _clamp(values, least):
     return low, wrong
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _minus_logarithm(values, exponent, out):
     """Fill `out` with minus the natural logarithm of positive float32 values, which are overwritten.
 
@@ -311,27 +329,3 @@ def _minus_logarithm(values, exponent, out):
         s = (m - one) / (m + one)
         q = s * s
         out[x] = -(e * high + (s * two + (s * q * (c3 + q * (c5 + q * (c7 + q * c9))) + e * rest)))
-
-
-@njit(nogil=True, cache=True)
-def _mend(line, dead, target):
-    """Replace bad pixels of a row by their good neighbours; return how many dead ones read as clamped."""
-    width = target.size
-    counted = 0
-    x = 0
-    while x < width:
-        if not (dead[x] or not np.isfinite(line[x])):
-            x += 1
-            continue
-        end = x
-        while end < width and (dead[end] or not np.isfinite(line[end])):
-            counted += 1 if dead[end] and np.isfinite(line[end]) else 0
-            end += 1
-        value, sides = np.float32(0), 0
-        if x > 0:
-            value, sides = value + target[x - 1], sides + 1
-        if end < width:
-            value, sides = value + target[end], sides + 1
-        target[x:end] = value / np.float32(max(sides, 1))
-        x = end
-    return counted

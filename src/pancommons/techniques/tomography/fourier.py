@@ -63,7 +63,7 @@ class _Sizes:
 
     @property
     def buffer(self) -> int:
-        return max(self.filter, self.spectrum, 2 * self.grid) * BATCH
+        return (max(self.filter, self.spectrum, 2 * self.grid) + 8) * BATCH
 
     def workspace_bytes(self, angles: int) -> int:
         return 4 * (2 * self.buffer + angles * self.spectrum * BATCH + spreading.grid_size(self.grid))

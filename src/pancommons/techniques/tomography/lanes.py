@@ -174,7 +174,7 @@ def aligned(size: int) -> NDArray[np.float32]:
     return raw[start : start + size * 4].view(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def transform(x, y, passes, twiddles, re):
     """Transform the cells in `x`, with `y` to help; return the one with the result, and the other.
 

@@ -140,7 +140,7 @@ def correction(pixels: int, side: int) -> NDArray[np.float32]:
     return (1 / transform).astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _axis(frequency, side):
     """Return where a frequency (in grid cells) lies on the periodic grid, and the first cell it touches."""
     position = frequency if frequency >= 0 else frequency + side
@@ -148,7 +148,7 @@ def _axis(frequency, side):
     return position, first
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _sort(cosines, sines, length, side, stride, beta, source, corner, weights, strips):
     tiles = (side + TILE - 1) // TILE
     counts = np.zeros(tiles * tiles + 1, np.int64)
@@ -202,7 +202,7 @@ def arrange(angles: NDArray[np.float64], length: int, side: int, oversampling: f
     return samples
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def spread(cells, source, corner, weights, strips, stride, grid):
     """Spread the cells (float32, flat: cells [sample]) over the grid, which is cleared first.
 
