@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where real data lies, if it is there.
+DATA ?= $(or $(PANCOMMONS_TEST_DATA),../shared/data)
 
 .PHONY: install demo test soak lint bench docs constraints clean
 
@@ -24,7 +26,7 @@ $(VENV)/documented: $(VENV)/developed
 	touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/pan demo
+	$(BIN)/pan demo --data "$(DATA)"
 
 test: $(VENV)/developed
 	$(BIN)/python -m pytest -q -m "not soak"

@@ -229,6 +229,7 @@ def _against(truth: Path, job: Job, volume: _Volume) -> dict[str, float | None]:
     first = int(job.facts["first_row"])
     with open_file(truth) as file:
         rows, slices = file["entry/truth/row"][()], file["entry/truth/slices"]
+        true_centre = float(file["entry/phantom/centre"][()])
         if slices.shape[1:] != volume.shape[1:]:
             return {}
         scores = []
@@ -240,6 +241,7 @@ def _against(truth: Path, job: Job, volume: _Volume) -> dict[str, float | None]:
     if not scores:
         return {}
     return {
+        "centre_error": abs(float(job.value("centre")) - true_centre),
         "psnr": float(np.mean([score[0] for score in scores])),
         "scale": float(np.mean([score[1] for score in scores])),
     }

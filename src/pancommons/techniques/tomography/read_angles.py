@@ -114,9 +114,6 @@ def _remarks(angles: NDArray[np.float64]) -> list[str]:
     if min(abs(turned(angles) - turn), abs(direct - turn)) > tolerance:
         guess = " (are the angles in radians?)" if 3.0 < np.rad2deg(direct) < 6.5 else ""
         remarks.append(f"The projections span {np.rad2deg(direct):.6g} degrees, not 180 or 360{guess}.")
-    elif abs(direct - turn) < step / 2:
-        on = f"{np.rad2deg(turn):.0f} degrees on"
-        remarks.append(f"The last projection repeats the direction of the first, {on}.")
     if again := int((steps < step / 100).sum()):
         remarks.append(f"{again} projections have the same angle as the one before.")
     return remarks
