@@ -13,6 +13,9 @@ from typing import Any, Protocol
 from pancommons.base.errors import BadInput, PanError
 
 
+_PR_SET_PDEATHSIG = 1
+
+
 class Executor(Protocol):
     """What the runner needs of an executor."""
 
@@ -65,11 +68,10 @@ def one_thread() -> None:
     threadpool_limits(1)
 
 
-def end_with_parent() -> None:
-    """Make the kernel end this worker when its parent dies, and leave Ctrl-C to the parent."""
+def end_with_parent(parent: int) -> None:
+    """Make the kernel end this worker when its parent dies, or has died already, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -90,7 +92,9 @@ class _Pool:
 def _processes(workers: int) -> ProcessPoolExecutor:
     import multiprocessing
 
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    return ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
+    )
 
 
 class _Dask:
@@ -100,11 +104,13 @@ class _Dask:
         import dask
         from distributed import Client, LocalCluster, WorkerPlugin
 
+        parent = os.getpid()
+
         class EndWithParent(WorkerPlugin):  # type: ignore[misc]
             """Set up every worker, also those made anew, to die with us."""
 
             def setup(self, worker: Any) -> None:
-                end_with_parent()
+                end_with_parent(parent)
 
         self._cluster = None
         if address is None:

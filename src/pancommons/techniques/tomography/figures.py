@@ -61,16 +61,16 @@ def _sections(job: Job, volume: _Volume, folder: Path) -> Figure:
     """Three orthogonal slices through the middle."""
     depth, height, width = volume.shape
     level = volume[depth // 2]
-    step = max(1, depth // _MOST_PIXELS)
-    front = np.stack([volume[index, height // 2] for index in range(0, depth, step)])
-    side = np.stack([volume[index, :, width // 2] for index in range(0, depth, step)])
+    step = max(1, max(volume.shape) // _MOST_PIXELS)
+    front, side = (job.arrays[name][::step, ::step] for name in ("front", "side"))
+    level = level[::step, ::step]
     low, high = np.nanpercentile(level, [0.5, 99.7])
     drawing = Drawing(figsize=(11, 5.6), layout="constrained")
     axes = drawing.subplot_mosaic([["xy", "xz"], ["xy", "yz"]], width_ratios=(1.15, 1))
     thin = depth < max(height, width) / 8
     for name, image in (("xy", level), ("xz", front), ("yz", side)):
         aspect: Literal["auto", "equal"] = "auto" if thin and name != "xy" else "equal"
-        extent = (0, image.shape[1], depth if name != "xy" else image.shape[0], 0)
+        extent = (0, width if name[0] == "x" else height, height if name == "xy" else depth, 0)
         shown = axes[name].imshow(
             image, cmap="gray", vmin=low, vmax=high, interpolation="antialiased", aspect=aspect, extent=extent
         )

@@ -33,7 +33,11 @@ def scan_of(job: Job) -> Scan:
 
 @lru_cache(maxsize=4)
 def _open(path: Path, flats: Path | None, darks: Path | None, stamps: tuple[Any, ...]) -> Scan:
-    return open_scan(path, flats=flats, darks=darks)
+    try:
+        return open_scan(path, flats=flats, darks=darks)
+    except (OSError, RuntimeError, KeyError) as error:  # what h5py raises inside a damaged file
+        cause = str(error).strip("'\"")
+        raise BadInput(f"is damaged ({cause})", file=path, remedy="copy it again from its source") from None
 
 
 def inspect(job: Job) -> Inspection:

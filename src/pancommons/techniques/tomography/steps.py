@@ -95,6 +95,8 @@ def reconstruct_slices(job: Job, unit: Unit) -> dict[str, Stored]:
     -------
     slices
         float32 or uint16 [slice, y, x], 1/cm where the pixel size is known, else 1/pixel.
+    front, side
+        float32 [slice, x] and [slice, y]: the middle row and column of each slice, for sections of the volume.
     repairs
         int64 [values, clamped, not finite, dead pixels, clipped voxels].
     """
@@ -107,11 +109,17 @@ def reconstruct_slices(job: Job, unit: Unit) -> dict[str, Stored]:
     else:
         slices = _geometry(job, angles, scan.columns, job.value("centre"))(sinograms)
     slices *= np.float32(per_length(job))
+    front, side = slices[:, slices.shape[1] // 2].copy(), slices[:, :, slices.shape[2] // 2].copy()
     clipped = 0
     if parameters_of(job).type == "uint16":
         slices, clipped = to_integers(slices, *job.value("limits"))
     counted = [repairs.values, repairs.clamped, repairs.not_finite, repairs.dead_pixels, clipped]
-    return {"slices": Stored(slices), "repairs": Stored(np.array(counted, np.int64))}
+    return {
+        "slices": Stored(slices),
+        "front": Stored(front),
+        "side": Stored(side),
+        "repairs": Stored(np.array(counted, np.int64)),
+    }
 
 
 def per_length(job: Job) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pancommons.base.durable import replacing
 from pancommons.nexus.virtual import Part as Piece
@@ -77,7 +78,18 @@ def join(job: Job, parts: list[Part]) -> Outcome:
         )
     if repairs[2]:
         warnings.append(f"{repairs[2]} counts were not finite; their neighbours stand in for them.")
-    return Outcome(found, warnings=tuple(warnings))
+    sections = {name: _section(parts, name, count, first, centres) for name in ("front", "side")}
+    return Outcome(found, sections, tuple(warnings))
+
+
+def _section(parts: list[Part], name: str, count: int, first: int, centres: list[float]) -> NDArray[np.float32]:
+    """Put the middle rows or columns of all slices together; NaN where slices failed."""
+    section = np.full((count, parts[0].shape(name)[1]), np.nan, np.float32)
+    for part in parts:
+        lines = part.read(name)
+        place = _place(part, first, centres)
+        section[place : place + len(lines)] = lines
+    return section
 
 
 def _place(part: Part, first: int, centres: list[float]) -> int:
