@@ -267,7 +267,7 @@ def _stopping_on_signals(path: Path) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if (path / "stop").exists():
-            if sys.stderr.isatty():
+            if os.isatty(2):
                 os.write(2, b"\x1b[?25h")  # show the cursor, which progress bars hide
             os._exit(130)
         (path / "stop").touch()
