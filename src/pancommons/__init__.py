@@ -7,12 +7,21 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pancommons.base.home import home
 
+
+def _kernel_cache() -> Path:
+    """Return where compiled kernels are kept: numba itself does not see that a module a kernel imports has changed."""
+    modules = (Path(__file__).parent / "techniques").rglob("*.py")
+    newest = max(module.stat().st_mtime_ns for module in modules)
+    return home() / "numba" / f"{newest:x}"
+
+
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
-os.environ.setdefault("NUMBA_CACHE_DIR", str(home() / "numba"))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernel_cache()))
 
 if TYPE_CHECKING:
     from pancommons.base.errors import BadInput, PanError

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from pancommons.base.errors import BadInput, PanError
 
-
 _PR_SET_PDEATHSIG = 1
 
 

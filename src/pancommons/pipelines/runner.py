@@ -13,7 +13,6 @@ import numpy as np
 
 from pancommons.base import durable
 from pancommons.base.errors import BadInput, PanError, RunStopped
-from pancommons.base.home import home
 from pancommons.pipelines import crate, registry, report
 from pancommons.pipelines.declaration import Findings, Outcome, Pipeline, Stage, resolve
 from pancommons.pipelines.digesting import InputDigests
@@ -102,8 +101,8 @@ class _Run:
         """Compile the technique's kernels visibly, once for an installation, not in the midst of the first unit."""
         if self.pipeline.warm is None:
             return
-        key = "-".join([self.pipeline.name, *(f"{name}-{packages()[name]}" for name in ("pancommons", "numba"))])
-        mark = home() / "numba" / f"{key}-{processor_family().replace(' ', '_')}.warm"
+        key = f"{self.pipeline.name}-{self.pipeline.version}-numba-{packages()['numba']}-{processor_family()}"
+        mark = Path(os.environ["NUMBA_CACHE_DIR"]) / f"{key.replace(' ', '_')}.warm"
         if mark.exists():
             return
         self.log.add("phase", name="warm", title="Compiling kernels (first run of this installation only)")
