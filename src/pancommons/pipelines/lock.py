@@ -108,7 +108,7 @@ def holder(folder: Path) -> Holder | None:
     try:
         facts = json.loads((folder / "lock").read_text())
         return Holder(facts["host"], facts["pid"], facts["start"], facts["heartbeat"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -33,7 +33,7 @@ class Bars:
         from rich import progress as rich
         from rich.console import Console
 
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, markup=False, highlight=False)
         self._bars = rich.Progress(
             rich.SpinnerColumn(),
             rich.TextColumn("{task.description}"),
