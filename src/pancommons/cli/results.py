@@ -193,9 +193,9 @@ def _say_comparison(found: Comparison, *, as_json: bool) -> None:
         print(json.dumps(found.as_json(), indent=1))
     else:
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        table = Table("array", "largest difference", "of the largest", "rms", "verdict")
+        table = Table(Column("array", overflow="fold"), "largest difference", "of the largest", "rms", "verdict")
         for row in found.rows:
             table.add_row(row.name, *row.cells(), row.verdict)
         Console().print(table)

@@ -233,7 +233,7 @@ def _say_plan(prepared: Prepared, out: Path | None, *, as_json: bool) -> None:
         return
     print(f"{prepared.pipeline.title}, into {place}: {estimate}")
     for name, value in record.facts.items():
-        if isinstance(value, str | int | float):
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
             print(f"  {name.replace('_', ' ')}: {value}")
     for name, value in record.detected.items():
         print(f"  found in the data: {name.replace('_', ' ')} {value}")

@@ -67,7 +67,7 @@ class Prepared:
 
 
 _BASE_MEMORY = 300 << 20
-_BASE_SECONDS = 3.0
+_BASE_SECONDS = 5.0
 _BASE_DISK = 4 << 20
 
 
