@@ -64,7 +64,7 @@ def _sections(job: Job, volume: _Volume, folder: Path) -> Figure:
     step = max(1, max(volume.shape) // _MOST_PIXELS)
     front, side = (job.arrays[name][::step, ::step] for name in ("front", "side"))
     level = level[::step, ::step]
-    low, high = np.nanpercentile(level, [0.5, 99.7])
+    low, high = _range(level, front, side)
     drawing = Drawing(figsize=(11, 5.6), layout="constrained")
     axes = drawing.subplot_mosaic([["xy", "xz"], ["xy", "yz"]], width_ratios=(1.15, 1))
     thin = depth < max(height, width) / 8
@@ -97,7 +97,7 @@ def _strip(job: Job, volume: _Volume, folder: Path) -> Figure:
     lines = -(-len(centres) // columns)
     drawing = Drawing(figsize=(3.2 * columns, 3.4 * lines), layout="constrained")
     grid = drawing.subplots(lines, columns, squeeze=False).ravel()
-    low, high = np.nanpercentile(volume[len(centres) // 2], [0.5, 99.7])
+    low, high = _range(volume[len(centres) // 2], volume.sample())
     sharpest = int(np.argmax([_sharpness(volume[index]) for index in range(len(centres))]))
     for axis in grid:
         axis.axis("off")
@@ -113,10 +113,19 @@ def _strip(job: Job, volume: _Volume, folder: Path) -> Figure:
     )
 
 
+def _range(*images: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the attenuation from black to white: by the first image that is there, not a gap of failed slices."""
+    for image in images:
+        if np.isfinite(image).any():
+            low, high = np.nanpercentile(image, [0.5, 99.7])
+            return float(low), float(high)
+    return 0.0, 1.0
+
+
 def _sharpness(image: NDArray[np.float32]) -> float:
     """Return the variance inside the field: it is greatest where edges are not doubled."""
     where = inside(min(image.shape), 0.9) if image.shape[0] == image.shape[1] else np.ones(image.shape, bool)
-    return float(np.nanvar(image[where]))
+    return float(np.nanvar(image[where])) if np.isfinite(image[where]).any() else 0.0
 
 
 def _sinograms(job: Job, folder: Path) -> Figure:
@@ -237,6 +246,8 @@ def _against(truth: Path, job: Job, volume: _Volume) -> dict[str, float | None]:
             if 0 <= row - first < volume.shape[0]:
                 known = slices[index].astype(np.float32)
                 ours = volume[int(row) - first]
+                if not np.isfinite(ours).all() or np.ptp(ours) == 0:  # a slice that failed
+                    continue
                 scores.append((psnr(ours, known), scale_to(ours, known)))
     if not scores:
         return {}

@@ -48,6 +48,7 @@ def inspect(job: Job) -> Inspection:
     region_of(parameters, scan.columns)
     _check_centre(parameters, scan)
     limits_of(parameters)
+    _check_light(scan)
     facts = {
         "layout": scan.layout,
         "projections": scan.count,
@@ -169,6 +170,26 @@ def tried_centres(parameters: TomographyParameters) -> list[float]:
             remedy="write START:STOP:STEP with 1 to 200",
         )
     return list(dict.fromkeys(round(start + index * width, 6) for index in range(count)))
+
+
+def _check_light(scan: Scan) -> None:
+    """Refuse flats that are not brighter than the darks, judging by one frame of each."""
+    frames = next((frames for frames in scan.flats if frames.stack is not None), None)
+    if frames is None or frames.stack is None:
+        return
+    flat = frames.stack.read(frames.frames[:1])[0].astype(np.float64)
+    dark = 0.0
+    if scan.darks:
+        first = scan.darks[0]
+        dark = first.level or 0.0 if first.stack is None else first.stack.read(first.frames[:1])[0].astype(np.float64)
+    bright = float(np.mean(flat > dark))
+    if bright < 0.5:
+        raise BadInput(
+            f"the flat fields are not above the dark fields in {100 * (1 - bright):.3g} % of the pixels",
+            file=frames.stack.files[0],
+            field=frames.stack.inside or None,
+            remedy="check which frames are flats, or name a file that has good ones with flats=FILE",
+        )
 
 
 def _check_centre(parameters: TomographyParameters, scan: Scan) -> None:
