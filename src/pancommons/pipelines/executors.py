@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol
 
@@ -59,12 +60,27 @@ def worker_died(error: BaseException) -> bool:
     return isinstance(error, BrokenExecutor) or type(error).__name__ in {"KilledWorker", "CancelledError"}
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the libraries under numpy to one thread meanwhile: units are what runs in parallel."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
 @cache
-def one_thread() -> None:
-    """Keep the libraries under numpy to one thread in this process: units are what runs in parallel."""
+def only_one_thread() -> None:
+    """Keep them to one thread for the rest of this process, which is a worker."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
+
+
+def set_up_worker(parent: int) -> None:
+    """Tie a worker to its parent and to one thread."""
+    end_with_parent(parent)
+    only_one_thread()
 
 
 def end_with_parent(parent: int) -> None:
@@ -88,11 +104,17 @@ class _Pool:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _on_one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a Dask worker, which may be one that we did not set up."""
+    only_one_thread()
+    return function(*arguments)
+
+
 def _processes(workers: int) -> ProcessPoolExecutor:
     import multiprocessing
 
     return ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=set_up_worker, initargs=(os.getpid(),)
     )
 
 
@@ -113,15 +135,15 @@ class _Dask:
 
         self._cluster = None
         if address is None:
-            dask.config.set({"distributed.scheduler.allowed-failures": 0})
-            self._cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                memory_limit=0,
-                silence_logs=50,
-            )
+            with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+                self._cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    memory_limit=0,
+                    silence_logs=50,
+                )
         try:
             self._client = Client(self._cluster or address, timeout="20s", set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
@@ -131,7 +153,7 @@ class _Dask:
         self._executor = self._client.get_executor(pure=False, retries=0)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        future: Future[Any] = self._executor.submit(function, *arguments)
+        future: Future[Any] = self._executor.submit(_on_one_thread, function, *arguments)
         return future
 
     def shutdown(self) -> None:

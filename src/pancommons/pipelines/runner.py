@@ -76,10 +76,9 @@ class _Run:
         self.folder, self.pipeline, self.log = folder, pipeline, log
 
     def go(self, start: Callable[[], Executor]) -> str:
-        one_thread()
         began = time.time()
         failed: list[str] = []
-        with InputDigests(self.folder, self.log) as digests:
+        with one_thread(), InputDigests(self.folder, self.log) as digests:
             self._warm()
             if self.folder.record().found is None:
                 self._prepare()

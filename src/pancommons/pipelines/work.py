@@ -15,7 +15,6 @@ from pancommons.base.durable import replacing
 from pancommons.base.errors import PanError
 from pancommons.pipelines import registry
 from pancommons.pipelines.declaration import Stored, resolve
-from pancommons.pipelines.executors import one_thread
 from pancommons.pipelines.folder import RunFolder
 from pancommons.pipelines.job import Allowance, Job
 from pancommons.pipelines.record import Record
@@ -43,7 +42,6 @@ def execute(folder: str, stage: str, index: int) -> Finished:
     CannotWrite
         If the disk is full or no longer writable.
     """
-    one_thread()
     run = RunFolder(Path(folder))
     job, record = _job(folder, run.stamp())
     pipeline = registry.load(record.pipeline)

@@ -182,7 +182,8 @@ def _histogram(job: Job, volume: _Volume, folder: Path) -> Figure:
     if values.size == 0:
         values = np.zeros(1, np.float32)
     low, high = np.percentile(values, [0.01, 99.99])
-    counts, edges = np.histogram(values, bins=256, range=(low, max(high, low + 1e-9)))
+    width = max(high - low, 1e-3 * max(abs(low), abs(high)), 1e-9)  # never too narrow for its bins
+    counts, edges = np.histogram(values, bins=256, range=(low, low + width))
     drawing = Drawing(figsize=(11, 3.2), layout="constrained")
     axis = drawing.subplots()
     axis.stairs(np.maximum(counts, 0.5), edges, fill=True, color="#1f5f99", alpha=0.8)
