@@ -13,6 +13,7 @@ import tomllib
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from pancommons.cli import main
@@ -20,7 +21,7 @@ from pancommons.cli import main
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-_FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\s*(?:\{code-block\}\s*)?(?P<language>[^\s`]*)\s*$")
+_FENCE = re.compile(r"^\s*(?P<fence>`{3,}|:{3,})\s*(?:\{code-block\}\s*)?(?P<language>[^\s`]*)\s*$")
 _PLAIN = re.compile(r"pan (?!.*--on)[\w\s=:./-]+")
 """Commands without any of a shell's signs, which need no process of their own."""
 _OPTION = re.compile(r"^:(?P<name>[\w-]+):\s*(?P<value>.*)$")
@@ -55,7 +56,7 @@ def blocks(page: Path) -> list[Block]:
             if match := _FENCE.match(line):
                 fence, language, begin, lines, file = match["fence"], match["language"], number, [], None
         elif line.strip() == fence:
-            found.append(Block(language, begin, "\n".join(lines).strip("\n"), file))
+            found.append(Block(language, begin, dedent("\n".join(lines)).strip("\n"), file))
             fence = ""
         elif not lines and (option := _OPTION.match(line)):
             file = option["value"] if option["name"] == "caption" else file

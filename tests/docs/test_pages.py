@@ -19,7 +19,7 @@ from pancommons.techniques.tomography import layouts
 from tests.docs.examples import DOCS, ROOT, blocks, commands, pages
 
 _LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<target>[^)\s]+)\)")
-_FENCED = re.compile(r"^(`{3,}|:{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^ *(`{3,}|:{3,}).*?^ *\1\s*$", re.MULTILINE | re.DOTALL)
 _NAMES_OF_ALL = {"--help", "-h"}
 
 
