@@ -247,7 +247,8 @@ def _against(truth: Path, job: Job, volume: _Volume) -> dict[str, float | None]:
             if 0 <= row - first < volume.shape[0]:
                 known = slices[index].astype(np.float32)
                 ours = volume[int(row) - first]
-                if not np.isfinite(ours).all() or np.ptp(ours) == 0:  # a slice that failed
+                failed = not np.isfinite(ours).all() or np.ptp(ours) == 0
+                if failed or np.ptp(known[inside(len(known))]) == 0:  # or one without sample
                     continue
                 scores.append((psnr(ours, known), scale_to(ours, known)))
     if not scores:
