@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pancommons.base import durable
 from pancommons.base.digests import quick
 from pancommons.base.errors import BadInput, PanError
-from pancommons.pipelines.job import Part
+from pancommons.pipelines.parts import Part
 from pancommons.pipelines.record import FORMAT, Record
 
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pancommons.base.settings import settings
 from pancommons.pipelines.declaration import Found, Parameters
+from pancommons.pipelines.folder import RunFolder
+from pancommons.pipelines.parts import Part
 
 if TYPE_CHECKING:
     import numpy as np
+
+__all__ = ["Allowance", "Job", "Part"]
 
 
 @dataclass(frozen=True)
@@ -21,34 +25,6 @@ class Allowance:
 
     workers: int
     memory: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """A finished unit's arrays, read one at a time from its file.
-
-    A unit that failed has no part; ``combine`` sees the gap in the indices.
-    """
-
-    index: int
-    span: Mapping[str, Any]
-    file: Path
-
-    def read(self, name: str) -> np.ndarray:
-        """Read one array whole."""
-        import h5py
-
-        with h5py.File(self.file, "r", locking=False) as part:
-            array: np.ndarray = part[name][()]
-            return array
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return an array's shape without reading it."""
-        import h5py
-
-        with h5py.File(self.file, "r", locking=False) as part:
-            shape: tuple[int, ...] = part[name].shape
-            return shape
 
 
 @dataclass(frozen=True)
@@ -114,8 +90,6 @@ class Job:
     def parts(self, stage: str) -> list[Part]:
         """List the finished parts of an earlier stage, in unit order; looked up once for this job."""
         if stage not in self._parts:
-            from pancommons.pipelines.folder import RunFolder
-
             self._parts[stage] = RunFolder(self.directory).parts(stage)
         return self._parts[stage]
 
