@@ -48,7 +48,9 @@ def measure() -> Iterator[Row]:
         memory = _spent([sys.executable, "-c", IN_MEMORY, str(scan), str(place / "memory.nxs")])
         runner = _spent([*run, str(place / "run")])
         detail = f"{ROWS} x {COLUMNS} x {ANGLES}: {runner:.1f} s against {memory:.1f} s"
-        yield Row("CPU seconds of pan run over one call in memory", runner / memory, 1.05, at_least=False, detail=detail)
+        yield Row(
+            "CPU seconds of pan run over one call in memory", runner / memory, 1.05, at_least=False, detail=detail
+        )
 
 
 def _spent(command: list[str]) -> float:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +26,41 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernel_cache()))
 
 if TYPE_CHECKING:
     from pancommons.base.errors import BadInput, PanError
-    from pancommons.pipelines.api import Run, open_run, resume, run
+    from pancommons.pipelines.api import Run, estimate, open_run, resume, run, simulate, stop
+    from pancommons.pipelines.comparing import compare
+    from pancommons.pipelines.following import status
+    from pancommons.pipelines.packing import pack
+    from pancommons.pipelines.reproducing import reproduce
 
-__all__ = ["BadInput", "PanError", "Run", "open_run", "resume", "run"]
+_PLACES = {
+    "base.errors": ("BadInput", "PanError"),
+    "pipelines.api": ("Run", "estimate", "open_run", "resume", "run", "simulate", "stop"),
+    "pipelines.comparing": ("compare",),
+    "pipelines.following": ("status",),
+    "pipelines.packing": ("pack",),
+    "pipelines.reproducing": ("reproduce",),
+}
+
+__all__ = [
+    "BadInput",
+    "PanError",
+    "Run",
+    "compare",
+    "estimate",
+    "open_run",
+    "pack",
+    "reproduce",
+    "resume",
+    "run",
+    "simulate",
+    "status",
+    "stop",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, so that ``import pancommons`` itself costs nothing."""
-    if name in {"BadInput", "PanError"}:
-        from pancommons.base import errors
-
-        return getattr(errors, name)
-    if name in __all__:
-        from pancommons.pipelines import api
-
-        return getattr(api, name)
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"pancommons.{place}"), name)
     raise AttributeError(f"module 'pancommons' has no attribute {name!r}")

@@ -88,7 +88,7 @@ def test_nor_of_a_partial_run_with_folders_and_a_known_agent(
     assert problems(run.path) == []
     done, all_of_it = action(run), entities(run)
     assert done["actionStatus"] == "http://schema.org/FailedActionStatus"
-    assert "1 units failed: unit 1 (start 4, stop 8): this unit is poison <&>" in done["error"]
+    assert "1 units failed: Raising rows, unit 1 (start 4, stop 8): this unit is poison <&>" in done["error"]
     agent = all_of_it[done["agent"]["@id"]]
     assert agent["@id"] == "https://orcid.org/0000-0002-1825-0097"
     assert agent["name"] == "Ada Lovelace"

@@ -33,7 +33,7 @@ class Agent(BaseModel):
 class Settings(BaseSettings):
     """The settings of this installation: ``pancommons.toml``, overridden by ``PANCOMMONS_...``."""
 
-    model_config = SettingsConfigDict(env_prefix="PANCOMMONS_", env_nested_delimiter="__", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PANCOMMONS_", env_nested_delimiter="__", extra="forbid")
 
     on: str = Field("threads", description="where units run: threads, processes, dask or dask:ADDRESS")
     workers: int | None = Field(None, ge=1, description="units at a time; the cores allowed when not given")
@@ -75,7 +75,7 @@ def _settings(file: str, environment: tuple[tuple[str, str], ...]) -> Settings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(
-            f"{first['msg']}",
+            "there is no such setting" if first["type"] == "extra_forbidden" else str(first["msg"]),
             file=file,
             field=key,
             remedy="correct it there or in the environment variable PANCOMMONS_...",

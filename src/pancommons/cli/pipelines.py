@@ -56,7 +56,7 @@ def show(name: Name) -> None:
     groups: dict[str, list[str]] = {}
     for key, field in one.parameters.model_fields.items():
         unit = f" {unit_of(field)}" if unit_of(field) else ""
-        default = "none" if field.default is None else f"{field.default}{unit}"
+        default = "none" if field.default is None else f"{field.default}{'' if field.default == 'auto' else unit}"
         groups.setdefault(group_of(field), []).append(
             f"  --{key.replace('_', '-'):<20} {field.description} [default: {default}]"
         )

@@ -90,6 +90,7 @@ def _status_text(found: Status) -> str:
         lines.append(f"  {stage.title}: {', '.join(words)}")
     lines += [f"  {found_sentence(event)}" for event in progress.found.values()]
     lines += [f"  Warning: {text}" for text in progress.warnings]
+    lines += [f"  Failed: {text}" for text in progress.failures]
     if progress.text:
         lines.append(f"  {progress.text}")
     if found.state in {"interrupted", "created"}:
@@ -99,14 +100,9 @@ def _status_text(found: Status) -> str:
 
 def stop(folder: Folder) -> None:
     """Ask a run to stop after the units in hand; `pan resume` goes on with it later."""
-    from pancommons.base.errors import BadInput
-    from pancommons.pipelines.folder import RunFolder
-    from pancommons.pipelines.lock import is_running
+    from pancommons.pipelines import api
 
-    run = RunFolder.open(folder.absolute())
-    if not is_running(run.path):
-        raise BadInput("this run is not running", file=folder)
-    run.request_stop()
+    api.stop(folder)
     print(f"{folder}: asked to stop after the units in hand; go on later with: pan resume {folder}")
 
 
@@ -126,6 +122,8 @@ def report(
     say_result(run.path)
     for text in run.warnings:
         print(f"Warning: {text}")
+    for text in run.report["failed"]:
+        print(f"Failed: {text}")
     if show:
         import webbrowser
 
@@ -155,6 +153,8 @@ def reproduce(
     ] = None,
     out: Out = None,
     on: On = None,
+    workers: Workers = None,
+    memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Execute a published run again and compare; exit 1 if the result differs."""
@@ -170,7 +170,10 @@ def reproduce(
             raise BadInput(f"{word!r} does not say which input it is", remedy="write ROLE=PATH")
         named[role] = Path(path)
     listeners = (JsonLines(sys.stderr),) if as_json else default_listeners()
-    folder, comparison, notes = again(source, named, out=out, on=on or settings().on, listeners=listeners)
+    where = on or settings().on
+    folder, comparison, notes = again(
+        source, named, out=out, on=where, workers=workers, memory=memory, listeners=listeners
+    )
     if not as_json:
         for note in notes:
             print(f"Note: {note}")

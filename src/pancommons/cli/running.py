@@ -209,8 +209,8 @@ def say_result(path: Path) -> None:
     folder = RunFolder(path)
     facts = folder.report_facts()
     for merit in facts["merits"]:
-        value = "-" if merit["value"] is None else f"{merit['value']:.6g}"
-        print(f"{merit['label']:<40} {value} {merit['unit']}".rstrip())
+        if merit["value"] is not None:
+            print(f"{merit['label']:<40} {merit['value']:.6g} {merit['unit']}".rstrip())
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     if facts["state"] == "partial":
         print(f"Partial: {len(facts['failed'])} units failed; try them again with: pan resume {shown}")

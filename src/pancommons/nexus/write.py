@@ -181,6 +181,7 @@ class Writer:
         program_version: str | None = None,
         date: datetime | None = None,
         parameters: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> h5py.Group:
         """Write an NXprocess: what was done, by which program, when and with what.
@@ -196,6 +197,8 @@ class Writer:
         parameters
             What it was done with. Written twice: each as a field of the group ``parameters`` (NXparameters),
             and all together as JSON in the NXnote ``note``, from which a machine restores them exactly.
+        units
+            Units of parameters that have one, by name.
         **fields
             As for `group`.
         """
@@ -212,7 +215,8 @@ class Writer:
             self.group(inside, "NXparameters")
             for key, item in plain.items():
                 if item is not None:
-                    self.field(inside, Field(key, item))
+                    unit = (units or {}).get(key, "") if not isinstance(item, str) else ""
+                    self.field(inside, Field(key, item, unit))
             text = json.dumps(dict(parameters), default=_jsonable, ensure_ascii=False)
             self.group(f"{name}/note", "NXnote", type="application/json", description="parameters", data=text)
         return group

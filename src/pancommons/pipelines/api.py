@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pancommons.base.errors import BadInput, PanError
 from pancommons.base.settings import settings
-from pancommons.pipelines import creation, events, registry, runner
+from pancommons.pipelines import creation, events, parameters, registry, runner, simulating
 from pancommons.pipelines.events import Listener
 from pancommons.pipelines.executors import factory
 from pancommons.pipelines.folder import RunFolder
+from pancommons.pipelines.lock import is_running
 
 if TYPE_CHECKING:
     import h5py
@@ -129,15 +130,51 @@ def run(
     >>> import pancommons
     >>> result = pancommons.run("tomography", "scan.nxs", centre=512.3, out="result")  # doctest: +SKIP
     """
-    declared = registry.load(pipeline)
     factory(on or settings().on, 1)
+    request = _request(pipeline, paths, named, preset, params, preview, workers, memory)
+    folder = creation.create(creation.examine(request), Path(out) if out is not None else None)
+    return resume(folder.path, on=on, listeners=listeners)
+
+
+def estimate(
+    pipeline: str,
+    *paths: str | Path,
+    preset: str | None = None,
+    params: str | Path | None = None,
+    preview: bool = False,
+    workers: int | None = None,
+    memory: str | None = None,
+    **named: Any,
+) -> creation.Estimate:
+    """Check what `run` would be called with, write nothing, and return the time, memory and disk it would take.
+
+    Raises
+    ------
+    BadInput
+        As `run` would.
+    """
+    return creation.examine(_request(pipeline, paths, named, preset, params, preview, workers, memory)).estimate
+
+
+def _request(
+    pipeline: str,
+    paths: tuple[str | Path, ...],
+    named: dict[str, Any],
+    preset: str | None,
+    params: str | Path | None,
+    preview: bool,
+    workers: int | None,
+    memory: str | None,
+) -> creation.Request:
+    """Sort what was given by name into inputs and parameters."""
+    declared = registry.load(pipeline)
     inputs: dict[str, list[Path]] = {}
     if paths:
         inputs[declared.primary.name] = [Path(path) for path in paths]
     for role in declared.roles:
         if role.name in named:
             inputs.setdefault(role.name, []).extend(_listed(named.pop(role.name)))
-    request = creation.Request(
+    return creation.Request(
         pipeline=pipeline,
         inputs=inputs,
         parameters={name: _plain(value) for name, value in named.items()},
@@ -147,11 +184,16 @@ def run(
         workers=workers,
         memory=memory,
     )
-    folder = creation.create(creation.examine(request), Path(out) if out is not None else None)
-    return resume(folder.path, on=on, listeners=listeners)
 
 
-def resume(path: str | Path, *, on: str | None = None, listeners: tuple[Listener, ...] | None = None) -> Run:
+def resume(
+    path: str | Path,
+    *,
+    on: str | None = None,
+    workers: int | None = None,
+    memory: str | None = None,
+    listeners: tuple[Listener, ...] | None = None,
+) -> Run:
     """Bring a run that was stopped, killed or left partial to its end; finished work is kept.
 
     Raises
@@ -164,6 +206,8 @@ def resume(path: str | Path, *, on: str | None = None, listeners: tuple[Listener
     folder = RunFolder.open(Path(path).absolute())
     if finished(folder):
         return Run(folder.path, "done")
+    if workers or memory:
+        creation.allow(folder, workers, memory)
     if listeners is None:
         from pancommons.pipelines.progress import default_listeners
 
@@ -193,6 +237,44 @@ def open_run(path: str | Path) -> Run:
     if not facts:
         raise PanError(f"{path}: this run has no result yet; go on with `pan resume {path}`.")
     return Run(folder.path, facts["state"])
+
+
+def stop(path: str | Path) -> None:
+    """Ask a run, whoever runs it, to stop after the units in hand; `resume` goes on with it.
+
+    Raises
+    ------
+    BadInput
+        If it is not running.
+    """
+    folder = RunFolder.open(Path(path).absolute())
+    if not is_running(folder.path):
+        raise BadInput("this run is not running", file=path)
+    folder.request_stop()
+
+
+def simulate(pipeline: str, out: str | Path | None = None, **named: Any) -> tuple[Path, Path]:
+    """Simulate raw data with a known answer; return the raw file and the file of the truth.
+
+    Parameters
+    ----------
+    pipeline
+        One with a simulator, such as ``"tomography"``.
+    out
+        The raw file to write.
+    named
+        The simulation's parameters.
+
+    Raises
+    ------
+    BadInput
+        If a parameter does not fit, or a file exists already.
+    """
+    declared = registry.load(pipeline)
+    if declared.simulator is None:
+        raise BadInput(f"{pipeline} has no simulator")
+    model = parameters.build(declared.simulator.parameters, named)
+    return simulating.simulate(declared, model, Path(out or declared.simulator.default_name))
 
 
 def _listed(paths: Paths) -> list[Path]:

@@ -106,7 +106,7 @@ class Comparison:
         }
 
 
-def compare(a: Path, b: Path, *, tolerance: float = 0.0) -> Comparison:
+def compare(a: str | Path, b: str | Path, *, tolerance: float = 0.0) -> Comparison:
     """Compare two results, of whatever technique, array by array.
 
     Strings and dates are left out. Arrays are read in blocks, so that they may be larger than the memory.
@@ -123,6 +123,7 @@ def compare(a: Path, b: Path, *, tolerance: float = 0.0) -> Comparison:
     BadInput
         If one of them is no run or has no result.
     """
+    a, b = Path(a), Path(b)
     with opened(a) as one, opened(b) as other:
         rows = _rows(_result(one, a), _result(other, b), tolerance)
         return Comparison(str(a), str(b), tolerance, rows, _differences(one, other, tolerance))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -39,9 +40,11 @@ class InputDigests:
         """Tell whether the thread still works."""
         return self._thread.is_alive()
 
-    def finish(self) -> None:
-        """Wait for the digests and write them into ``run.json``."""
-        self._thread.join()
+    def finish(self, check: Callable[[], None]) -> None:
+        """Wait for the digests and write them into ``run.json``; meanwhile call ``check``, which may raise to stop."""
+        while self._thread.is_alive():
+            check()
+            self._thread.join(timeout=0.3)
         if self._error:
             raise self._error
         record = self._folder.record()

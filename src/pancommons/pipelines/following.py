@@ -57,6 +57,7 @@ class Progress:
     stages: dict[str, StageProgress] = field(default_factory=dict)
     found: dict[str, events.Event] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     text: str = ""
     began: float | None = None
     ended: float | None = None
@@ -66,7 +67,7 @@ class Progress:
         when = float(event.get("time", 0.0))
         kind = event.get("event")
         if kind == "started":
-            self.state, self.text, self.ended, self.warnings = "running", "", None, []
+            self.state, self.text, self.ended, self.warnings, self.failures = "running", "", None, [], []
             self.began = when
         elif kind == "phase":
             self.phase = str(event.get("title", ""))
@@ -81,6 +82,7 @@ class Progress:
             self.stages[event["stage"]].latest = when
         elif kind == "unit-failed" and event["stage"] in self.stages:
             self.stages[event["stage"]].failed += int(event["size"])
+            self.failures.append(str(event.get("error", "")))
         elif kind == "found":
             self.found[event["name"]] = event
         elif kind in {"warning", "trouble"}:
@@ -117,12 +119,13 @@ class Status:
             "stages": [{**asdict(stage), "rate": stage.rate, "left": stage.left} for stage in progress.stages.values()],
             "found": {name: event.get("value") for name, event in progress.found.items()},
             "warnings": progress.warnings,
+            "failures": progress.failures,
             "text": progress.text,
             "seconds": (progress.ended or time.time()) - progress.began if progress.began else None,
         }
 
 
-def status(path: Path) -> Status:
+def status(path: str | Path) -> Status:
     """Read where a run is.
 
     Raises
@@ -130,6 +133,7 @@ def status(path: Path) -> Status:
     BadInput
         If the folder holds no run.
     """
+    path = Path(path).absolute()
     folder = RunFolder.open(path)
     record = folder.record()
     progress = Progress(warnings=list(record.warnings))

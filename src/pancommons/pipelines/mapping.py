@@ -144,7 +144,7 @@ class _Map:
 
     def _note_failure(self, unit: Unit, error: BaseException) -> None:
         text = str(error) if str(error) else type(error).__name__
-        sentence = f"unit {unit.index} ({_span(unit)}): {text}"
+        sentence = f"{self._stage.title}, unit {unit.index} ({_span(unit)}): {text}"
         self._failed.append(sentence)
         self._log.add("unit-failed", stage=self._stage.name, unit=unit.index, size=unit.size, error=sentence)
 

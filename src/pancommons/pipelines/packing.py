@@ -30,7 +30,7 @@ BLOCK = 32 << 20
 _COMPRESSED_ALREADY = {".nxs", ".h5", ".png", ".jpg", ".jpeg", ".webp"}
 
 
-def pack(folder: Path, target: Path) -> Path:
+def pack(folder: str | Path, target: str | Path) -> Path:
     """Pack a finished run into one file: result, report, figures, request and provenance.
 
     The parts are left out; where the result only refers to them, the data are written into it.
@@ -54,6 +54,7 @@ def pack(folder: Path, target: Path) -> Path:
     PanError
         If a part that the result refers to is gone, or the disk is full.
     """
+    folder, target = Path(folder).absolute(), Path(target).absolute()
     run = RunFolder.open(folder)
     if not (run.result.exists() and run.crate.exists() and run.report.exists()) or is_running(folder):
         raise BadInput("this run has not ended", file=folder, remedy=f"end it with: pan resume {folder}")

@@ -22,11 +22,13 @@ _NUMERICAL = ("numpy", "scipy", "numba", "pywavelets")
 
 
 def reproduce(
-    source: Path,
-    inputs: Mapping[str, Path],
+    source: str | Path,
+    inputs: Mapping[str, str | Path] | None = None,
     *,
-    out: Path | None,
-    on: str,
+    out: str | Path | None = None,
+    on: str = "threads",
+    workers: int | None = None,
+    memory: str | None = None,
     listeners: Iterable[Listener] = (),
 ) -> tuple[RunFolder, Comparison, list[str]]:
     """Execute a published run again in a new folder and compare what comes out.
@@ -44,6 +46,8 @@ def reproduce(
         The new run folder; as `creation.create` where none is given.
     on
         Where units run.
+    workers, memory
+        What the run may use, see `creation.Request`.
     listeners
         Called with every event.
 
@@ -61,18 +65,22 @@ def reproduce(
     BadInput
         If an input is not to be found or is not what it was, by its sha256.
     """
+    source = Path(source)
+    given = {role: Path(path) for role, path in (inputs or {}).items()}
     with opened(source) as published:
         record = published.record()
         if not published.result.exists() or not published.report_facts():
             raise BadInput("this run has no result to compare with", file=source)
         pipeline = registry.load(record.pipeline)
         notes, tolerance = _circumstances(record, published.report_facts(), pipeline)
-        found = _Inputs(record, inputs).find()
+        found = _Inputs(record, given).find()
         prepared = creation.examine(
             creation.Request(
                 pipeline=record.pipeline,
                 inputs={role: [Path(file.path) for file in files] for role, files in found.items()},
                 parameters=record.parameters,
+                workers=workers,
+                memory=memory,
                 plan=record.plan,
                 reproduces=record.id,
             )
@@ -81,7 +89,7 @@ def reproduce(
         again.given, again.preset, again.preview = record.given, record.preset, record.preview
         again.inputs = found
         _check_linked(record, again)
-        folder = creation.create(prepared, out)
+        folder = creation.create(prepared, Path(out) if out is not None else None)
         runner.execute(folder.path, on=on, listeners=tuple(listeners))
         comparison = comparing.compare(published.path, folder.path, tolerance=tolerance)
         return folder, comparison, notes

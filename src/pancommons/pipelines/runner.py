@@ -88,7 +88,7 @@ class _Run:
             self._check_stop()
             if digests.pending:
                 self.log.add("phase", name="digests", title="Finishing the sha256 of the inputs")
-            digests.finish()
+            digests.finish(self._check_stop)
         state = "partial" if failed else "done"
         self._conclude(findings, failed, state, began)
         if not failed:

@@ -96,7 +96,9 @@ class SimulationParameters(Parameters):
     pixel_size: float = parameter(1.625, "pixel size at the sample", unit="um", group="Scan", gt=0)
     flats: int = parameter(20, "flat fields before and after the scan, each", group="Scan", ge=1)
     darks: int = parameter(20, "dark fields", group="Scan", ge=1)
-    phantom: Literal["grains", "disc"] = parameter("grains", "grains in a rod, or one uniform cylinder", group="Sample")
+    phantom: Literal["grains", "disc"] = parameter(
+        "grains", "a Shepp-Logan head with grains, or one uniform cylinder", group="Sample"
+    )
     absorption: float = parameter(2.0, "largest line integral through the sample", group="Sample", gt=0, le=10)
     counts: int = parameter(20000, "photons a pixel sees in a flat field", group="Detector", ge=10, le=60000)
     noise: bool = parameter(True, "Poisson noise of the photons", group="Detector")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -67,7 +68,7 @@ def prepare(job: Job) -> Outcome:
     }
     if needs_regrouping(scan):
         return Outcome(found, arrays, tuple(warnings))
-    first = _look(job, scan, field)
+    first = _look(replace(job, found={**job.found, **found}), scan, field)
     return Outcome({**found, **first.found}, {**arrays, **first.arrays}, (*warnings, *first.warnings))
 
 
@@ -284,9 +285,21 @@ def _look(job: Job, scan: Scan, field: FlatField) -> Outcome:
 def _sample(first: int, last: int, scan: Scan) -> list[int]:
     """Choose rows to look at, evenly over those wanted, in few chunks where several rows are decoded together."""
     together = 1 if needs_regrouping(scan) else scan.rows_together
-    blocks = max(1, (last - first) // together)
-    count = min(_SAMPLE_ROWS, blocks if together == 1 else max(1, blocks // 4))
-    return [int(row) for row in np.unique(first + (np.arange(count) + 0.5) * (last - first) / count)]
+    blocks = np.arange(first // together, -(-last // together))
+    most = _SAMPLE_ROWS if together == 1 else max(1, min(_SAMPLE_ROWS, len(blocks) // 4))
+    chosen = blocks[_evenly(len(blocks), most)]
+    each = -(-_SAMPLE_ROWS // len(chosen))
+    rows = []
+    for block in chosen:
+        within = np.arange(max(first, block * together), min(last, (block + 1) * together))
+        rows += within[_evenly(len(within), each)].tolist()
+    return rows
+
+
+def _evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Return at most so many indices below a count, evenly spaced."""
+    wanted = min(count, most)
+    return ((np.arange(wanted) + 0.5) * count / wanted).astype(np.int64)
 
 
 def _limits(job: Job, sinograms: NDArray[np.float32], angles: NDArray[np.float64], width: int, centre: Any) -> Found:

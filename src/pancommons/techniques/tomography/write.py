@@ -12,6 +12,7 @@ from pancommons.nexus.virtual import Part as Piece
 from pancommons.nexus.write import Field, create
 from pancommons.pipelines.declaration import Found, Outcome
 from pancommons.pipelines.job import Job, Part
+from pancommons.pipelines.parameters import unit_of
 from pancommons.techniques.tomography.planning import (
     parameters_of,
     region_of,
@@ -46,7 +47,7 @@ def join(job: Job, parts: list[Part]) -> Outcome:
         nexus.group("instrument", "NXinstrument", name=scan.instrument)
         nexus.group("instrument/source", "NXsource", type="unknown", name=scan.facility or "unknown", probe="x-ray")
         nexus.group("sample", "NXsample", name=scan.sample or "unknown")
-        nexus.process("reconstruction", parameters={"raw_file": str(scan.path), **_settings(job)})
+        nexus.process("reconstruction", parameters={"raw_file": str(scan.path), **_settings(job)}, units=_units(job))
         signal = Field(
             "data",
             shape=(count, y1 - y0, x1 - x0),
@@ -113,6 +114,11 @@ def _mapping(job: Job) -> dict[str, float]:
 def _settings(job: Job) -> dict[str, object]:
     settings = job.parameters.model_dump(mode="json")
     return settings | {name: found.value for name, found in job.found.items() if name in settings}
+
+
+def _units(job: Job) -> dict[str, str]:
+    fields = type(job.parameters).model_fields
+    return {name: unit for name, field in fields.items() if (unit := unit_of(field))}
 
 
 def _write_tiff(folder: Path, parts: list[Part], first: int, centres: list[float]) -> None:
