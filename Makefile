@@ -29,7 +29,7 @@ demo: $(VENV)/installed
 	$(BIN)/pan demo --data "$(DATA)"
 
 test: $(VENV)/developed
-	$(BIN)/python -m pytest -q -m "not soak"
+	$(BIN)/python -m pytest -q -n 2 -m "not soak"
 
 soak: $(VENV)/benchable
 	$(BIN)/python -m pytest -m "soak or not soak" --durations=15
