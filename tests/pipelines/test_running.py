@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -221,3 +222,19 @@ def test_no_more_threads_than_workers_compute(pan: Pan, wait_until: Wait) -> Non
     units = [event for event in map(json.loads, (pan.folder / "r" / "events.jsonl").open()) if event["event"] == "unit"]
     starts = [unit["time"] - unit["seconds"] for unit in units]
     assert all(later >= unit["time"] - 0.05 for unit, later in zip(units, starts[1:], strict=False))
+
+
+def test_interrupting_python_keeps_what_is_in_hand(pan: Pan, wait_until: Wait) -> None:
+    script = "import pancommons; pancommons.run('strips', 'vector.npy', out='r', pause=0.2, listeners=())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=pan.folder, env=pan.environment, stderr=subprocess.PIPE, text=True
+    )
+    pan.started.append(process)
+    wait_until(lambda: parts_done(pan, "r") >= 2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert "RunStopped" in err and "pan resume" in err
+    assert "stopped" in pan("status", "r")
+    said = pan("resume", "r")
+    assert "already done" in said
+    np.testing.assert_array_equal(pan.squares("r"), EXPECTED)

@@ -77,6 +77,9 @@ class _Map:
                 suspects = self._collect()
                 if suspects:
                     self._isolate(suspects)
+        except KeyboardInterrupt:
+            self._drain()
+            raise
         finally:
             self._executor.shutdown()
         return self._failed

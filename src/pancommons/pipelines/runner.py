@@ -212,6 +212,10 @@ def _ending(folder: RunFolder, log: EventLog) -> Iterator[None]:
     except RunStopped as stop:
         log.add("ended", state="stopped", text=str(stop))
         raise
+    except KeyboardInterrupt:
+        stopped = RunStopped(f"Stopped; go on with: pan resume {folder.path}")
+        log.add("ended", state="stopped", text=str(stopped))
+        raise stopped from None
     except PanError as error:
         with suppress(OSError):
             log.add("ended", state="failed", text=str(error))
