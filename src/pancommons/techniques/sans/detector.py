@@ -1,0 +1,123 @@
+"""The detector as the beam sees it: where its pixels are, which of them count, and the solid angle of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pancommons.techniques.sans.instrument import Bank, Instrument
+from pancommons.techniques.sans.user_file import UserFile
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pixels of a bank in the frame of the beam: the sample is the origin, z points along the beam, y up.
+
+    Attributes
+    ----------
+    spectra
+        int64 [pixel].
+    x, y
+        float64 [pixel], m.
+    z
+        Metres from sample to bank.
+    flight
+        float64 [pixel], metres from moderator to pixel by way of the sample.
+    size
+        Width, height and depth of a pixel, m.
+    """
+
+    spectra: NDArray[np.int64]
+    x: Floats
+    y: Floats
+    z: float
+    flight: Floats
+    size: tuple[float, float, float]
+
+    def chosen(self, keep: NDArray[np.bool_]) -> Pixels:
+        """Return some of the pixels; `keep` is bool [pixel]."""
+        return Pixels(self.spectra[keep], self.x[keep], self.y[keep], self.z, self.flight[keep], self.size)
+
+
+def pixels_of(bank: Bank, instrument: Instrument, centre: tuple[float, float] | None, sample_offset: float) -> Pixels:
+    """Place a bank's pixels about the beam.
+
+    Parameters
+    ----------
+    bank, instrument
+        The geometry.
+    centre
+        Where the beam meets the detector, in the user file's coordinates, mm; None for the instrument's axis.
+    sample_offset
+        How far the sample stands behind its place, mm.
+    """
+    move_x, move_y = 0.0, 0.0
+    if centre is not None and bank.moves:
+        move_x, move_y = (
+            (origin - where) / 1e3 for origin, where in zip(instrument.centre_origin, centre, strict=True)
+        )
+    x, y = bank.x + move_x, bank.y + move_y
+    sample = instrument.sample_z + sample_offset / 1e3
+    z = bank.z - sample
+    return Pixels(bank.spectra, x, y, z, sample + np.sqrt(x**2 + y**2 + z**2), bank.size)
+
+
+def solid_angles(pixels: Pixels) -> Floats:
+    """Return the solid angle of each pixel seen from the sample, sr, float64 [pixel].
+
+    A pixel is a box: its face exactly, its two visible sides to first order in the depth.
+    """
+    width, height, depth = pixels.size
+    x, y, z = pixels.x, pixels.y, pixels.z
+
+    def corner(right: Floats, up: Floats) -> Floats:
+        return np.arctan(right * up / (z * np.sqrt(right**2 + up**2 + z**2)))
+
+    left, right, down, up = x - width / 2, x + width / 2, y - height / 2, y + height / 2
+    face = corner(right, up) - corner(left, up) - corner(right, down) + corner(left, down)
+    sides = depth * (height * np.abs(x) + width * np.abs(y)) / (x**2 + y**2 + z**2) ** 1.5
+    return np.asarray(face + sides)
+
+
+def kept_pixels(bank: Bank, pixels: Pixels, user: UserFile, sector: Sector | None = None) -> NDArray[np.bool_]:
+    """Return bool [pixel]: those that no mask of the user file and no sector leaves out."""
+    radius = np.hypot(pixels.x, pixels.y) * 1e3
+    keep = np.ones(radius.size, bool)
+    if user.radius is not None:
+        keep &= (radius >= user.radius[0]) & (radius <= user.radius[1])
+    for first, last in user.masked_spectra:
+        keep &= (pixels.spectra < first) | (pixels.spectra > last)
+    if bank.moves:
+        row, column = np.divmod(np.arange(radius.size), bank.columns)
+        for lines, masked in ((row, user.masked_rows), (column, user.masked_columns)):
+            for first, last in masked:
+                keep &= (lines < first) | (lines > last)
+    return keep if sector is None else keep & sector.holds(pixels)
+
+
+@dataclass(frozen=True)
+class Sector:
+    """Directions about the beam from `start` to `stop`, degrees from x towards y; with `mirror` the opposite too."""
+
+    start: float
+    stop: float
+    mirror: bool = True
+
+    def holds(self, pixels: Pixels) -> NDArray[np.bool_]:
+        """Return bool [pixel]: those that lie in the sector."""
+        width = (self.stop - self.start) % 360 or 360.0
+        turn = (np.rad2deg(np.arctan2(pixels.y, pixels.x)) - self.start) % 360
+        inside = turn <= width
+        return inside | ((turn - 180) % 360 <= width) if self.mirror else inside
+
+
+def masked_times(edges: Floats, windows: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
+    """Return bool [time]: bins that a window touches are masked whole."""
+    masked = np.zeros(edges.size - 1, bool)
+    for low, high in windows:
+        masked |= (edges[1:] > low) & (edges[:-1] < high)
+    return masked

@@ -1,0 +1,114 @@
+"""ISIS NeXus files, histogram mode: an entry ``raw_data_1`` with ``detector_1`` and a group for each monitor."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pancommons.base.errors import BadInput
+from pancommons.nexus.read import entries, groups, member, number, numbers, open_file, read_block, text, value
+from pancommons.techniques.sans.run import Run, SampleShape
+
+_SHAPES = {"cylinder": 1, "flat plate": 2, "flatplate": 2, "disc": 3}
+
+
+def read_nexus(path: Path, entry: str = "raw_data_1") -> Run:
+    """Open a run in an ISIS NeXus file; the detectors' counts are read when they are asked for.
+
+    Raises
+    ------
+    BadInput
+        If the file or a field that every run has is missing or damaged, or the run holds events only.
+    """
+    with open_file(path) as file:
+        group = member(file, entry)
+        if not isinstance(group, h5py.Group):
+            there = ", ".join(found.path.strip("/") for found in entries(file)) or "no entry"
+            raise BadInput(
+                f"expected an ISIS NeXus run with the entry {entry}, found {there}",
+                file=path,
+                remedy="give a run as ISIS writes it, .nxs or .raw",
+            )
+        edges = numbers(group, "detector_1/time_of_flight", "us")
+        counts = member(group, "detector_1/counts")
+        spectra = value(group, "detector_1/spectrum_index")
+        if edges is None or spectra is None or not isinstance(counts, h5py.Dataset) or counts.ndim != 3:
+            events = member(group, "detector_1_events") is not None
+            raise BadInput(
+                "holds events only, which are not read yet" if events else "holds no counts of detectors",
+                file=path,
+                field=f"{entry}/detector_1",
+                remedy="expected counts [period, spectrum, time] with spectrum_index and time_of_flight",
+            )
+        times = edges.to("us")
+        if times is None or times.shape != (counts.shape[2] + 1,) or np.size(spectra) != counts.shape[1]:
+            raise BadInput("times, spectra and counts do not fit together", file=path, field=f"{entry}/detector_1")
+        if np.any(np.diff(times) <= 0):
+            raise BadInput("times do not grow", file=path, field=f"{entry}/detector_1/time_of_flight")
+        return Run(
+            path=path,
+            entry=entry,
+            instrument=(text(group, "instrument/name") or text(group, "name") or "").strip(),
+            number=int(number(group, "run_number", "", "") or 0),
+            title=(text(group, "title") or "").strip(),
+            start=text(group, "start_time"),
+            edges=times,
+            periods=counts.shape[0],
+            monitors=_monitors(group, counts.shape, path),
+            spectra=np.asarray(spectra, np.int64).ravel(),
+            read=_Reader(path, counts.name, path.stat().st_mtime_ns),
+            shape=_shape(group),
+            charge=_charge(group),
+        )
+
+
+def _monitors(group: h5py.Group, shape: tuple[int, ...], path: Path) -> dict[int, NDArray[np.float64]]:
+    monitors = {}
+    for name, monitor in groups(group):
+        index, data = value(monitor, "spectrum_index"), member(monitor, "data")
+        if not name.startswith("monitor_") or index is None or not isinstance(data, h5py.Dataset):
+            continue
+        counts = np.asarray(read_block(data), np.float64).reshape(-1, data.shape[-1])
+        if counts.shape != (shape[0], shape[2]):
+            raise BadInput("is not counted in the times of the detectors", file=path, field=monitor.name)
+        monitors[int(np.ravel(index)[0])] = counts
+    return monitors
+
+
+def _shape(group: h5py.Group) -> SampleShape:
+    """Read the sample from ISIS's own tables, else from the NXsample."""
+    codes, sizes = value(group, "isis_vms_compat/SPB"), value(group, "isis_vms_compat/RSPB")
+    if codes is not None and sizes is not None and np.size(codes) > 2 and np.size(sizes) > 5:
+        thickness, height, width = (float(size) for size in np.ravel(sizes)[3:6])
+        return SampleShape(int(np.ravel(codes)[2]), thickness, height, width)
+    code = _SHAPES.get((text(group, "sample/shape") or "").lower(), 0)
+    sizes_mm = (number(group, f"sample/{name}", "mm", "mm") or 0.0 for name in ("thickness", "height", "width"))
+    return SampleShape(code, *sizes_mm)
+
+
+def _charge(group: h5py.Group) -> float | None:
+    """Return the proton charge, uA h, whose unit ISIS spells as no one else does."""
+    found = numbers(group, "proton_charge")
+    return float(found.values.flat[0]) if found is not None and found.values.size else None
+
+
+class _Reader:
+    """Reads a period's counts from the file; the last read is kept."""
+
+    def __init__(self, path: Path, dataset: str, mtime: int) -> None:
+        self._path, self._dataset, self._mtime = path, dataset, mtime
+
+    def __call__(self, period: int) -> NDArray[np.int32]:
+        return _counts(self._path, self._dataset, self._mtime, period)
+
+
+@lru_cache(maxsize=4)
+def _counts(path: Path, dataset: str, mtime: int, period: int) -> NDArray[np.int32]:
+    with open_file(path) as file:
+        counts = np.ascontiguousarray(read_block(file[dataset], np.s_[period]), np.int32)
+    counts.flags.writeable = False
+    return counts

@@ -1,0 +1,215 @@
+"""The declaration of small-angle neutron scattering by time of flight."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from pancommons.pipelines.declaration import (
+    Auto,
+    Citation,
+    Merit,
+    Parameters,
+    Pipeline,
+    Role,
+    Simulator,
+    Stage,
+    Technique,
+    parameter,
+)
+
+HERE = "pancommons.techniques.sans"
+
+_NUMBER = r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?"
+_SIGNED = rf"[-+]?{_NUMBER}"
+RANGE = rf"^auto$|^{_NUMBER}:{_NUMBER}$"
+BINS = rf"^auto$|^{_NUMBER}:{_NUMBER}:{_NUMBER}%?$"
+PLANE = rf"^auto$|^none$|^{_NUMBER}:{_NUMBER}$"
+POINT = rf"^auto$|^find$|^{_SIGNED},{_SIGNED}$"
+ANGLES = rf"^auto$|^all$|^{_SIGNED}:{_SIGNED}$"
+FIT = r"^auto$|^none$|^log$|^linear$|^polynomial[2-6]$"
+
+
+class SansParameters(Parameters):
+    """What can be set for a reduction; "auto" takes what the user file says."""
+
+    period: PositiveInt | Literal["all"] = parameter("all", "period to reduce, from 1, or all of them", group="Data")
+    bank: Literal["auto", "rear", "hab", "merged"] = parameter(
+        "auto", "detector bank to reduce, or both merged into one curve", group="Data"
+    )
+    wavelength_range: str = parameter(
+        "auto", "wavelengths to use, as LOW:HIGH", unit="angstrom", group="Wavelength", pattern=RANGE
+    )
+    wavelength_bands: int = parameter(
+        1, "bands of wavelength to give curves for as well, to see whether they agree", group="Wavelength", ge=1, le=20
+    )
+    q_binning: str = parameter(
+        "auto",
+        "bins of Q, as LOW:HIGH:WIDTH, or LOW:HIGH:GROWTH% where each is wider than the one before",
+        unit="1/angstrom",
+        group="Q",
+        pattern=BINS,
+    )
+    qxy_binning: str = parameter(
+        "none",
+        "cells of the pattern in Qx and Qy, as HIGH:WIDTH; auto for the user file's, none for no pattern",
+        unit="1/angstrom",
+        group="Q",
+        pattern=PLANE,
+    )
+    sector: str = parameter(
+        "auto",
+        "directions about the beam that count, as START:STOP from x towards y, or all",
+        unit="degree",
+        group="Q",
+        pattern=ANGLES,
+    )
+    mirror_sector: bool = parameter(True, "count the opposite directions as well", group="Q")
+    gravity: Literal["auto", "on", "off"] = parameter("auto", "let neutrons fall on their way", group="Correction")
+    centre: str = parameter(
+        "auto",
+        "where the beam meets the detector, as X,Y in the user file's coordinates; find to find it from the data",
+        unit="mm",
+        group="Correction",
+        pattern=POINT,
+    )
+    transmission_fit: str = parameter(
+        "auto", "curve through the sample's transmission: log, linear, polynomial2 to 6, none", group="Correction",
+        pattern=FIT,
+    )  # fmt: skip
+    can_transmission_fit: str = parameter(
+        "auto", "curve through the can's transmission, likewise", group="Correction", pattern=FIT
+    )
+    thickness: PositiveFloat | Auto = parameter("auto", "of the sample; auto as in its run", unit="mm", group="Scale")
+    area: PositiveFloat | Auto = parameter(
+        "auto", "of the sample in the beam; auto as in its run", unit="mm^2", group="Scale"
+    )
+    scale: PositiveFloat | Auto = parameter("auto", "the instrument's factor to absolute units", group="Scale")
+    rescale: PositiveFloat | Auto = parameter(
+        "auto", "what the high-angle bank is multiplied by to meet the rear one", group="Merging"
+    )
+    shift: float | Auto = parameter(
+        "auto", "what is added to the high-angle bank before that", unit="1/cm", group="Merging"
+    )
+    overlap: str = parameter(
+        "auto", "where the banks are fitted to each other, as LOW:HIGH", unit="1/angstrom", group="Merging",
+        pattern=RANGE,
+    )  # fmt: skip
+    source_aperture: PositiveFloat | Auto = parameter(
+        "auto", "diameter of the aperture at the guide's end; auto as usual for the instrument", unit="mm",
+        group="Resolution",
+    )  # fmt: skip
+    sample_aperture: PositiveFloat | Auto = parameter(
+        "auto", "diameter of the aperture at the sample; auto that of the sample", unit="mm", group="Resolution"
+    )
+    collimation: PositiveFloat | Auto = parameter(
+        "auto", "distance between the apertures; auto as usual for the instrument", unit="m", group="Resolution"
+    )
+    moderator_spread: NonNegativeFloat | Auto = parameter(
+        "auto", "standard deviation of the moderator's pulse; auto as usual for the instrument", unit="us",
+        group="Resolution",
+    )  # fmt: skip
+    model: Literal["none", "guinier", "debye", "sphere"] = parameter(
+        "none", "model fitted to the curve: Guinier's law, a Gaussian coil (Debye), spheres", group="Analysis"
+    )
+    model_range: str = parameter(
+        "auto", "Q that is fitted, as LOW:HIGH", unit="1/angstrom", group="Analysis", pattern=RANGE
+    )
+
+
+class SimulationParameters(Parameters):
+    """What can be set for a simulated measurement on LOQ."""
+
+    sample: Literal["spheres", "coils", "flat"] = parameter(
+        "spheres", "spheres in a solvent, Gaussian coils (Debye), or a scatterer without structure", group="Sample"
+    )
+    radius: float = parameter(45.0, "of the spheres", unit="angstrom", group="Sample", gt=1, le=300)
+    gyration_radius: float = parameter(74.0, "of the coils", unit="angstrom", group="Sample", gt=1, le=500)
+    intensity: float = parameter(60.0, "coherent scattering at Q = 0", unit="1/cm", group="Sample", gt=0)
+    background: float = parameter(0.08, "incoherent scattering", unit="1/cm", group="Sample", ge=0)
+    thickness: float = parameter(1.0, "of the sample", unit="mm", group="Sample", gt=0)
+    diameter: float = parameter(8.0, "of the sample and of the aperture before it", unit="mm", group="Sample", gt=0)
+    counts: float = parameter(4e6, "neutrons scattered onto the detector, about", group="Measurement", gt=1e3, le=1e9)
+    centre_x: float = parameter(324.6, "where the beam meets the detector", unit="mm", group="Measurement")
+    centre_y: float = parameter(328.0, "where the beam meets the detector", unit="mm", group="Measurement")
+    gravity: bool = parameter(True, "let neutrons fall on their way", group="Measurement")
+    smearing: bool = parameter(True, "apertures, pixels and the moderator's pulse of finite size", group="Measurement")
+    noise: bool = parameter(True, "Poisson noise of the counts", group="Measurement")
+    seed: int = parameter(1, "of the random numbers", group="Measurement", ge=0)
+
+
+PIPELINE = Pipeline(
+    name="sans",
+    version="1.0",
+    title="Small-angle neutron scattering",
+    description="Reduction of time-of-flight runs of LOQ: masks, monitors, transmission, absolute scale, can, banks.",
+    technique=Technique("PaNET01277", "time of flight small angle neutron scattering"),
+    roles=(
+        Role("sample", "scattering run of the sample: ISIS NeXus or RAW, or a simulated measurement"),
+        Role("sample_transmission", "transmission run of the sample", required=False),
+        Role("can", "scattering run of the empty can", required=False),
+        Role("can_transmission", "transmission run of the empty can", required=False),
+        Role("direct", "transmission run without sample or can", required=False),
+        Role("user_file", "user file that says how to reduce; needed but for a simulated measurement", required=False),
+        Role("flat_cell", "flat cell; that named in the user file, beside it, when not given", required=False),
+        Role("direct_beam", "direct beam of the rear bank; likewise", required=False),
+        Role("direct_beam_hab", "direct beam of the high-angle bank; likewise", required=False),
+        Role("truth", "a simulation's truth, to score the result against", required=False),
+    ),
+    parameters=SansParameters,
+    inspect=f"{HERE}.planning:inspect",
+    plan=f"{HERE}.planning:plan",
+    warm=f"{HERE}.steps:warm",
+    prepare=f"{HERE}.steps:prepare",
+    stages=(
+        Stage(
+            "banks",
+            "Reducing banks",
+            "banks",
+            process=f"{HERE}.steps:reduce_bank",
+            combine=f"{HERE}.steps:join",
+        ),
+    ),
+    report=f"{HERE}.figures:report",
+    merits=(
+        Merit("points", "Points", "", "bins of Q in which the sample was measured"),
+        Merit("q_low", "Lowest Q", "1/angstrom", "middle of the first bin"),
+        Merit("q_high", "Highest Q", "1/angstrom", "middle of the last bin"),
+        Merit("transmission", "Transmission of the sample", "", "mean over wavelengths, against the direct beam"),
+        Merit("can_transmission", "Transmission of the can", "", "mean over wavelengths, against the direct beam"),
+        Merit("rescale", "Factor of the high-angle bank", "", "what it is multiplied by to meet the rear one"),
+        Merit("overlap_chi_square", "Misfit in the overlap", "", "chi square per degree of freedom; 1 is right"),
+        Merit("relative_error", "Median relative error", "", "error of I(Q) over I(Q)"),
+        Merit("resolution", "Median resolution", "", "standard deviation of Q over Q"),
+        Merit("centre_x", "Beam centre, x", "mm", "in the user file's coordinates"),
+        Merit("centre_y", "Beam centre, y", "mm", "in the user file's coordinates"),
+        Merit("centre_confidence", "Confidence of the centre", "", "from 0 to 1; none where it was given"),
+        Merit("invariant", "Invariant", "1/(cm angstrom^3)", "integral of Q^2 I(Q) over what was measured"),
+        Merit("size", "Radius fitted", "angstrom", "of gyration, or of spheres"),
+        Merit("size_error", "Error of that radius", "angstrom", "one standard deviation"),
+        Merit("fit_chi_square", "Misfit of the model", "", "chi square per degree of freedom"),
+        Merit("deviation", "Deviation from the truth", "", "median of |I - truth| / error; 0.67 is right"),
+    ),
+    citations=(
+        Citation(
+            "Heenan R K, Penfold J, King S M. SANS at Pulsed Neutron Sources: Present and Future Prospects. "
+            "J. Appl. Cryst. 30, 1140 (1997).",
+            "10.1107/S0021889897002173",
+        ),
+        Citation(
+            "Mildner D F R, Carpenter J M. Optimization of the experimental resolution for small-angle scattering. "
+            "J. Appl. Cryst. 17, 249 (1984).",
+            "10.1107/S0021889884011468",
+        ),
+    ),
+    tolerance=1e-6,
+    examples=(
+        "pan run sans sample=LOQ74044.nxs sample_transmission=LOQ74024.nxs can=LOQ74019.nxs "
+        "can_transmission=LOQ74020.nxs direct=LOQ74014.nxs user_file=MaskLOQData.txt",
+        "pan run sans sample=LOQ54431.raw sample_transmission=LOQ54435.raw direct=LOQ54433.raw "
+        "user_file=MASK.094AA --gravity on --wavelength-range 3:9 --model debye",
+        "pan simulate sans spheres.nxs && pan run sans spheres.nxs --model sphere",
+    ),
+    simulator=Simulator(SimulationParameters, f"{HERE}.simulate:simulate", "spheres.nxs"),
+)

@@ -1,0 +1,398 @@
+"""What a reduction will take: runs, user file and parameters brought together, checked, and cut into units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pancommons.base.errors import BadInput
+from pancommons.pipelines.declaration import Inspection, Unit
+from pancommons.pipelines.job import Job
+from pancommons.techniques.sans.binning import Binning
+from pancommons.techniques.sans.detector import Sector
+from pancommons.techniques.sans.instrument import Instrument, instrument
+from pancommons.techniques.sans.monitors import Treatment
+from pancommons.techniques.sans.pipeline import SansParameters
+from pancommons.techniques.sans.reduction import Recipe, absolute_scale, direct_ratio
+from pancommons.techniques.sans.resolution import Collimation
+from pancommons.techniques.sans.rkh import Curve
+from pancommons.techniques.sans.run import Run
+from pancommons.techniques.sans.sources import calibration, run_of, user_file_of
+from pancommons.techniques.sans.transmission import Transmission, fitted, transmission
+from pancommons.techniques.sans.user_file import Fit, UserFile
+
+_MEMORY = 120 << 20
+_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """All that a reduction uses, read and checked.
+
+    Attributes
+    ----------
+    runs
+        By role; without the sample's can and transmissions where they were not given.
+    recipe
+        Bins, masks and geometry.
+    direct
+        Direct beams by bank.
+    flat_cell
+        Relative efficiency of pixels, or None.
+    transmissions, fits
+        Of ``sample`` and ``can``, where they were measured.
+    scale
+        From counts over norm to 1/cm.
+    banks
+        Names of the banks to reduce; two are merged.
+    files
+        Calibration files found beside the user file.
+    """
+
+    runs: dict[str, Run]
+    recipe: Recipe
+    direct: dict[str, Curve]
+    flat_cell: Curve | None
+    transmissions: dict[str, Transmission]
+    fits: dict[str, Fit]
+    scale: float
+    banks: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def sample(self) -> Run:
+        """Return the sample's scattering run."""
+        return self.runs["sample"]
+
+
+def parameters_of(job: Job) -> SansParameters:
+    """Return a job's parameters as what they are."""
+    assert isinstance(job.parameters, SansParameters)  # noqa: S101 - the registry made them
+    return job.parameters
+
+
+def measurement_of(job: Job) -> Measurement:
+    """Bring a job's files and parameters together; kept in this process while the files stay the same."""
+    stamps = tuple((role, str(path), path.stat().st_mtime_ns) for role, paths in job.inputs.items() for path in paths)
+    made = _last.get(job.parameters.model_dump_json(), stamps)
+    if made is None:
+        made = _measurement(job)
+        _last.keep(job.parameters.model_dump_json(), stamps, made)
+    centre = job.found.get("centre")
+    if centre is None:
+        return made
+    return replace(made, recipe=replace(made.recipe, centre=(float(centre.value[0]), float(centre.value[1]))))
+
+
+class _Last:
+    """The measurement made last in this process."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, Measurement] | None = None
+
+    def get(self, *key: object) -> Measurement | None:
+        kept = self._kept
+        return kept[1] if kept is not None and kept[0] == key else None
+
+    def keep(self, parameters: str, stamps: object, made: Measurement) -> None:
+        self._kept = ((parameters, stamps), made)
+
+
+_last = _Last()
+
+
+def _measurement(job: Job) -> Measurement:
+    parameters = parameters_of(job)
+    runs = {role: run for role in _RUNS if (run := run_of(job, role)) is not None}
+    user = user_file_of(job)
+    sample = runs["sample"]
+    geometry = _instrument(runs)
+    banks = _banks(parameters, user)
+    flat_cell, flat_file = calibration(job, "flat_cell", user.flat_cell, "flat cell")
+    direct, files = {}, [flat_file]
+    for bank in banks:
+        role, named = ("direct_beam_hab", user.direct_hab) if bank == "hab" else ("direct_beam", user.direct_rear)
+        curve, file = calibration(job, role, named, "direct beam")
+        if curve is None:
+            raise BadInput(
+                f"names no direct beam of the {geometry.banks[bank].title}",
+                file=user.path,
+                remedy=f"add a line MON/{'HAB' if bank == 'hab' else 'DIRECT'}=FILE, or give {role}=PATH",
+            )
+        direct[bank], files = curve, [*files, file]
+    recipe = _recipe(parameters, user, geometry, sample)
+    for curve in direct.values():
+        direct_ratio(curve, recipe.wavelengths)
+    fits = {
+        "sample": _fit(parameters.transmission_fit, user.sample_fit),
+        "can": _fit(parameters.can_transmission_fit, user.can_fit),
+    }
+    own = {path for paths in job.inputs.values() for path in paths}
+    return Measurement(
+        runs=runs,
+        recipe=recipe,
+        direct=direct,
+        flat_cell=flat_cell,
+        transmissions=_transmissions(runs, geometry, user, fits),
+        fits=fits,
+        scale=_scale(parameters, user, sample),
+        banks=banks,
+        files=tuple(file for file in files if file is not None and file not in own),
+    )
+
+
+_RUNS = ("sample", "sample_transmission", "can", "can_transmission", "direct")
+
+
+def _instrument(runs: dict[str, Run]) -> Instrument:
+    """Return the sample's instrument, after making sure that all runs are from it and the sample's is no other kind."""
+    sample = runs["sample"]
+    try:
+        found = instrument(sample.instrument, sample.start)
+    except BadInput as error:
+        raise BadInput(error.problem, file=sample.path, remedy=error.remedy) from None
+    for role, run in runs.items():
+        if run.instrument.upper() != found.name:
+            raise BadInput(
+                f"is a run of {run.instrument or 'an unnamed instrument'}, the sample's is one of {found.name}",
+                file=run.path,
+                field=role,
+                remedy="give runs of one instrument",
+            )
+        scattering = run.spectra.size > found.most_transmission_spectra
+        if role in ("sample", "can") and not scattering:
+            raise BadInput(
+                f"run {run.number} has {run.spectra.size} detector spectra, so it is a transmission run; "
+                "a scattering run was expected",
+                file=run.path,
+                field=role,
+                remedy="check which run has which role",
+            )
+    if ("sample_transmission" in runs or "can_transmission" in runs) and "direct" not in runs:
+        raise BadInput(
+            "the input 'direct' is missing, against which a transmission is measured",
+            file=sample.path,
+            remedy="give direct=PATH, the transmission run without sample or can",
+        )
+    return found
+
+
+def _banks(parameters: SansParameters, user: UserFile) -> tuple[str, ...]:
+    wanted = user.bank if parameters.bank == "auto" else parameters.bank
+    return ("rear", "hab") if wanted == "merged" else (wanted,)
+
+
+def _recipe(parameters: SansParameters, user: UserFile, geometry: Instrument, sample: Run) -> Recipe:
+    wavelength = user.wavelength
+    if wavelength is None:
+        raise BadInput("does not say the wavelengths", file=user.path, remedy="add a line L/WAV LOW HIGH STEP/LOG")
+    if parameters.wavelength_range != "auto":
+        low, high = _ordered(parameters.wavelength_range, "wavelength-range")
+        if low <= 0:
+            raise BadInput(f"{parameters.wavelength_range!r} begins at 0", field="wavelength-range")
+        wavelength = replace(wavelength, low=low, high=high)
+    edges = wavelength.edges()
+    bands = parameters.wavelength_bands
+    if bands > edges.size - 1:
+        raise BadInput(f"there are {edges.size - 1} wavelengths, too few for {bands} bands", field="wavelength-bands")
+    q = user.q if parameters.q_binning == "auto" else _bins(parameters.q_binning)
+    if q is None:
+        raise BadInput("does not say the bins of Q", file=user.path, remedy="add a line L/Q, or give --q-binning")
+    return Recipe(
+        user=user,
+        instrument=geometry,
+        wavelengths=edges,
+        band=np.arange(edges.size - 1) * bands // (edges.size - 1),
+        q_edges=q.edges(),
+        qxy_edges=_plane(parameters, user),
+        centre=_centre(parameters, user),
+        gravity=user.gravity if parameters.gravity == "auto" else parameters.gravity == "on",
+        sector=_sector(parameters, user),
+        collimation=_collimation(parameters, geometry, sample),
+    )
+
+
+def _ordered(text: str, field: str) -> tuple[float, float]:
+    low, high = (float(part) for part in text.split(":"))
+    if not low < high:
+        raise BadInput(f"{text!r} is no range", field=field, remedy="write LOW:HIGH, the lower first")
+    return low, high
+
+
+def _bins(text: str) -> Binning:
+    low, high, step = (float(part) for part in text.rstrip("%").split(":"))
+    log = text.endswith("%")
+    if not low < high or step <= 0 or (log and low <= 0) or (high - low) / step > 1e5:
+        raise BadInput(f"{text!r} makes no bins", field="q-binning", remedy="write LOW:HIGH:WIDTH or LOW:HIGH:GROWTH%")
+    return Binning(low, high, step / 100 if log else step, log)
+
+
+def _plane(parameters: SansParameters, user: UserFile) -> np.ndarray | None:
+    if parameters.qxy_binning == "none":
+        return None
+    if parameters.qxy_binning == "auto":
+        if user.qxy is None:
+            raise BadInput("does not say the cells in Qx and Qy", file=user.path, remedy="add a line L/QXY")
+        high, step = user.qxy.high, user.qxy.step
+    else:
+        high, step = (float(part) for part in parameters.qxy_binning.split(":"))
+    half = round(high / step) if step > 0 else 0
+    if not 1 <= half <= 1000:
+        raise BadInput(
+            f"{high:g} in cells of {step:g} makes no pattern", field="qxy-binning", remedy="write HIGH:WIDTH"
+        )
+    return np.arange(-half, half + 1) * step
+
+
+def _centre(parameters: SansParameters, user: UserFile) -> tuple[float, float] | None:
+    if parameters.centre in ("auto", "find"):
+        return user.centre
+    x, y = (float(part) for part in parameters.centre.split(","))
+    return x, y
+
+
+def _sector(parameters: SansParameters, user: UserFile) -> Sector | None:
+    if parameters.sector == "all" or (parameters.sector == "auto" and user.phi is None):
+        return None
+    if parameters.sector == "auto":
+        assert user.phi is not None  # noqa: S101 - see above
+        return Sector(*user.phi, user.phi_mirror)
+    start, stop = (float(part) for part in parameters.sector.split(":"))
+    return Sector(start, stop, parameters.mirror_sector)
+
+
+def _collimation(parameters: SansParameters, geometry: Instrument, sample: Run) -> Collimation:
+    def chosen(given: float | str, usual: float) -> float:
+        return usual if isinstance(given, str) else given
+
+    shape = sample.shape
+    own = 2 * float(np.sqrt(shape.area / np.pi)) if shape.area > 0 else 10.0
+    return Collimation(
+        source=chosen(parameters.source_aperture, geometry.source_aperture) / 1e3,
+        sample=chosen(parameters.sample_aperture, own) / 1e3,
+        length=chosen(parameters.collimation, geometry.collimation),
+        moderator=chosen(parameters.moderator_spread, geometry.moderator_spread) / 1e6,
+    )
+
+
+def _fit(text: str, user: Fit) -> Fit:
+    if text == "auto":
+        return user
+    if text.startswith("polynomial"):
+        return Fit("polynomial", int(text[-1]), user.range)
+    return Fit("polynomial", 1, user.range) if text == "linear" else Fit(text, 1, user.range)
+
+
+def _transmissions(
+    runs: dict[str, Run], geometry: Instrument, user: UserFile, fits: dict[str, Fit]
+) -> dict[str, Transmission]:
+    """Measure the transmissions over the user file's wavelengths, so that the fit does not change with those used."""
+    found = {}
+    for name in ("sample", "can"):
+        role = f"{name}_transmission"
+        if role in runs:
+            assert user.wavelength is not None  # noqa: S101 - the recipe was made of it
+            limits = fits[name].range or (user.wavelength.low, user.wavelength.high)
+            edges = replace(user.wavelength, low=limits[0], high=limits[1]).edges()
+            found[name] = transmission(runs[role], runs["direct"], geometry, edges, Treatment.of(user, geometry))
+            fitted(found[name], fits[name], edges)
+    return found
+
+
+def _scale(parameters: SansParameters, user: UserFile, sample: Run) -> float:
+    sizes = {}
+    for name, own, unit in (("area", sample.shape.area, "mm^2"), ("thickness", sample.shape.thickness, "mm")):
+        given = getattr(parameters, name)
+        sizes[name] = own if given == "auto" else float(given)
+        if not sizes[name] > 0:
+            raise BadInput(
+                f"the run does not say the {name} of the sample", file=sample.path, remedy=f"give --{name} in {unit}"
+            )
+    return absolute_scale(user.scale if parameters.scale == "auto" else float(parameters.scale), **sizes)
+
+
+def overlap_of(job: Job) -> tuple[float, float] | None:
+    """Return where the banks are fitted to each other, 1/Angstrom; None where nothing says it."""
+    parameters, user = parameters_of(job), measurement_of(job).recipe.user
+    if parameters.overlap != "auto":
+        return _ordered(parameters.overlap, "overlap")
+    return user.rescale_fit or user.shift_fit
+
+
+def periods_of(job: Job) -> list[int]:
+    """List the periods to reduce, counted from 0."""
+    wanted, sample = parameters_of(job).period, measurement_of(job).sample
+    if wanted == "all":
+        return list(range(sample.periods))
+    if wanted > sample.periods:
+        raise BadInput(
+            f"run {sample.number} has {sample.periods} periods", file=sample.path, field="period",
+            remedy="count them from 1",
+        )  # fmt: skip
+    return [wanted - 1]
+
+
+def model_range_of(job: Job) -> tuple[float, float] | None:
+    """Return the Q to which a model is fitted, 1/Angstrom, or None for what suits it."""
+    text = parameters_of(job).model_range
+    return None if text == "auto" else _ordered(text, "model-range")
+
+
+def inspect(job: Job) -> Inspection:
+    """Look at the runs, the user file and the parameters, and refuse what would not work."""
+    made = measurement_of(job)
+    periods_of(job)
+    overlap_of(job)
+    model_range_of(job)
+    user, sample = made.recipe.user, made.sample
+    facts = {
+        "instrument": made.recipe.instrument.name,
+        "run": sample.number,
+        "title": sample.title,
+        "start": sample.start,
+        "periods": sample.periods,
+        "wavelengths": made.recipe.wavelengths.size - 1,
+        "q_bins": made.recipe.q_edges.size - 1,
+        "banks": list(made.banks),
+        "thickness_mm": round(sample.shape.thickness, 6),
+        "area_mm2": round(sample.shape.area, 6),
+        "user_file": user.path.name,
+        "centre_mm": list(user.centre) if user.centre else None,
+    }
+    return Inspection(
+        facts={name: value for name, value in facts.items() if value is not None},
+        warnings=_warnings(made),
+        files=tuple(str(file.absolute()) for file in made.files),
+    )
+
+
+def _warnings(made: Measurement) -> tuple[str, ...]:
+    user, texts = made.recipe.user, []
+    if user.ignored:
+        shown = "; ".join(user.ignored[:4]) + ("; ..." if len(user.ignored) > 4 else "")
+        texts.append(f"{len(user.ignored)} lines of {user.path.name} are not understood and ignored: {shown}")
+    if "sample" not in made.transmissions:
+        texts.append("No transmission of the sample was given; it is taken to be 1.")
+    if "can" in made.runs and "can" not in made.transmissions:
+        texts.append("No transmission of the can was given; it is taken to be 1.")
+    if "can" not in made.runs:
+        texts.append("No can was given; nothing is subtracted.")
+    if made.flat_cell is None:
+        texts.append("No flat cell was given; all pixels are taken to be equally efficient.")
+    if user.centre is None:
+        texts.append("The user file does not say the beam's centre; the instrument's axis is taken.")
+    can = made.runs.get("can")
+    if can is not None and 1 < can.periods != made.sample.periods:
+        texts.append("The can has another number of periods than the sample; its last stands in where one is missing.")
+    return tuple(texts)
+
+
+def plan(job: Job) -> dict[str, list[Unit]]:
+    """Make a unit of each period and bank."""
+    made = measurement_of(job)
+    spans = [{"period": period, "bank": bank} for period in periods_of(job) for bank in made.banks]
+    cells = 0 if made.recipe.qxy_edges is None else made.recipe.qxy_edges.size**2
+    output = 8 * (2 * 5 * cells + 10 * made.recipe.q_edges.size + 17000)
+    return {"banks": [Unit(index, span, 1, _MEMORY, _SECONDS, output) for index, span in enumerate(spans)]}

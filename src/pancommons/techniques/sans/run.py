@@ -1,0 +1,128 @@
+"""One run of a time-of-flight instrument, whatever file it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pancommons.base.errors import BadInput
+
+
+@dataclass(frozen=True)
+class SampleShape:
+    """The sample as the run describes it, mm; `code` is that of ISIS: 1 cylinder, 2 flat plate, 3 disc."""
+
+    code: int
+    thickness: float
+    height: float
+    width: float
+
+    @property
+    def area(self) -> float:
+        """Return the area the beam goes through, mm2."""
+        if self.code == 3:
+            return float(np.pi) * self.width**2 / 4
+        return self.width * self.height if self.code in (1, 2) else 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its times, monitors and spectra.
+
+    Attributes
+    ----------
+    path, entry
+        The file, and the entry in it where it has several runs; "" for all other files.
+    instrument, number, title, start
+        As the file says; `start` in ISO 8601, or None.
+    edges
+        float64 [time + 1], time of flight, us.
+    periods
+        How many periods were counted.
+    monitors
+        float64 [period, time] counts, by number of spectrum.
+    spectra
+        int64 [spectrum], numbers of the detectors' spectra, in the order of `read`.
+    read
+        Returns int32 [spectrum, time] counts of a period, which is counted from 0.
+    shape
+        The sample.
+    charge
+        Proton charge, uA h; None where not said.
+    """
+
+    path: Path
+    entry: str
+    instrument: str
+    number: int
+    title: str
+    start: str | None
+    edges: NDArray[np.float64]
+    periods: int
+    monitors: Mapping[int, NDArray[np.float64]]
+    spectra: NDArray[np.int64]
+    read: Callable[[int], NDArray[np.int32]]
+    shape: SampleShape
+    charge: float | None
+
+    def spectrum(self, number: int, period: int = 0) -> NDArray[np.float64]:
+        """Return the counts of one spectrum, float64 [time], monitor or detector.
+
+        Raises
+        ------
+        BadInput
+            If the run has no such spectrum.
+        """
+        period = min(period, self.periods - 1)
+        if number in self.monitors:
+            return np.array(self.monitors[number][period], np.float64)
+        place = np.flatnonzero(self.spectra == number)
+        if place.size == 0:
+            raise BadInput(
+                f"run {self.number} has no monitor spectrum {number}",
+                file=self.path,
+                remedy="give a run in which this monitor was counted",
+            )
+        counts: NDArray[np.float64] = self.read(period)[place[0]].astype(np.float64)
+        return counts
+
+    def places(self, spectra: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where spectra stand in what `read` returns, int64; -1 where the run does not have one."""
+        order = np.argsort(self.spectra, kind="stable")
+        found = np.searchsorted(self.spectra, spectra, sorter=order)
+        found = order[np.minimum(found, self.spectra.size - 1)]
+        return np.where(self.spectra[found] == spectra, found, -1)
+
+
+def open_run(path: Path, entry: str = "raw_data_1") -> Run:
+    """Open an ISIS NeXus or RAW file; kept in this process while the file stays the same.
+
+    Raises
+    ------
+    BadInput
+        If it is neither, is empty or cut short, or lacks what every run has.
+    """
+    if path.is_dir():
+        raise BadInput("is a folder, a run was expected", file=path, remedy="name a .nxs or .raw file in it")
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise BadInput(f"cannot be read ({error.strerror})", file=path, remedy="check the path") from None
+    if state.st_size == 0:
+        raise BadInput("is empty", file=path, remedy="copy it again from its source")
+    return _opened(path, entry, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=12)
+def _opened(path: Path, entry: str, mtime: int, size: int) -> Run:
+    from pancommons.techniques.sans.isis_nexus import read_nexus
+    from pancommons.techniques.sans.isis_raw import looks_like_raw, read_raw
+
+    with path.open("rb") as file:
+        start = file.read(256)
+    return read_raw(path) if looks_like_raw(start) else read_nexus(path, entry)

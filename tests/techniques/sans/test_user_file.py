@@ -1,0 +1,68 @@
+"""The old command language: what is read, what is ignored, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pancommons.base.errors import BadInput
+from pancommons.techniques.sans.binning import Binning
+from pancommons.techniques.sans.user_file import Fit, file_name, parse_user_file, read_user_file
+
+HERE = Path("user.txt")
+
+
+def test_commands_are_free_of_case_and_comments() -> None:
+    user = parse_user_file(
+        "! a comment\nl/wav 2.2 10.0 .035/log ! growth\nL/Q .01 .3 .002/lin\nset centre 324.6 327.9 5 5\n"
+        "mask h126>h127\nMASK S16641\nmask/time 19711.5 21228.5\nMON/DIRECT=LOQ$DISK0:[LOQMGR.EFFIC]DIRECT.041\n"
+        "FIT/TRANS/CAN/POLYNOMIAL4 2.2 10\nSample/Offset -8.0\nDET/RESCALE/FIT .13 .25\nGRAVITY ON\nDET/MERGE",
+        HERE,
+    )
+    assert user.wavelength == Binning(2.2, 10.0, 0.035, True)
+    assert user.q == Binning(0.01, 0.3, 0.002)
+    assert user.centre == (324.6, 327.9)
+    assert user.masked_rows == ((126, 127),)
+    assert user.masked_spectra == ((16641, 16641),)
+    assert user.masked_times == ((19711.5, 21228.5),)
+    assert user.direct_rear == "DIRECT.041"
+    assert user.can_fit == Fit("polynomial", 4, (2.2, 10.0))
+    assert user.sample_fit == Fit("log")
+    assert user.sample_offset == -8
+    assert user.rescale_fit == (0.13, 0.25)
+    assert user.gravity
+    assert user.bank == "merged"
+    assert not user.ignored
+
+
+def test_unknown_lines_are_kept_to_be_told() -> None:
+    user = parse_user_file("L/R 35 750 3\nSPY ON\n", HERE)
+    assert user.radius == (35, 750)
+    assert user.ignored == ("SPY ON",)
+
+
+@pytest.mark.parametrize("text", ["L/WAV 10 2.2 .035/LOG", "L/Q .01", "SET CENTRE here there", "BACK/MON/TIMES 2 1"])
+def test_a_command_that_makes_no_sense_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(BadInput, match="line 2 cannot be understood"):
+        parse_user_file(f"L/R 35 750\n{text}", HERE)
+
+
+def test_a_file_of_another_kind_is_refused() -> None:
+    with pytest.raises(BadInput, match="holds no command"):
+        parse_user_file("dear colleague\n", HERE)
+
+
+@pytest.mark.parametrize("name", ["LOQ$DISK0:[LOQ]A.1", "/usr/A.1", r"C:\data\A.1", "A.1", " A.1 "])
+def test_file_names_of_any_system(name: str) -> None:
+    assert file_name(name) == "A.1"
+
+
+def test_the_real_ones(shared_data: Callable[[str], Path]) -> None:
+    user = read_user_file(shared_data("sans-loq/54431/MASK.094AA"))
+    assert user.flat_cell == "FLAT_CELL.061"
+    assert user.monitor_prompt == (19900, 20500)
+    assert user.scale == 1.495
+    assert user.bank == "rear"
+    assert not read_user_file(shared_data("sans-loq/74044/MaskLOQData.txt")).ignored
