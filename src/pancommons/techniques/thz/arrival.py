@@ -20,7 +20,6 @@ from scipy.signal import butter
 
 from pancommons.techniques.thz.lanes import LANES, STATE, advance
 
-_TILE = 256
 _KEEP_ALL, _WITHOUT_FLAG, _FLAG = np.uint16(0xFFFF), np.uint16(0x7FFF), np.uint16(0x8000)
 
 
@@ -61,13 +60,10 @@ class Arrivals:
         int32 [pulse], the pixel at which the filtered spectrum is largest; the first of several.
     modulation
         float64 [pulse], the filtered spectrum there, in counts.
-    light
-        float64 [pulse], the sum of the spectrum without the background, in counts.
     """
 
     pixels: NDArray[np.int32]
     modulation: NDArray[np.float64]
-    light: NDArray[np.float64]
 
 
 def arrivals(
@@ -94,39 +90,58 @@ def arrivals(
         Treat a flag as the TELBE notebook does: 32768 is subtracted from every pixel, modulo 65536.
     """
     count = len(spectra)
-    pixels, modulation, light = np.empty(count, np.int32), np.empty(count), np.empty(count)
+    pixels, modulation = np.empty(count, np.int32), np.empty(count)
     mask = _WITHOUT_FLAG if flagged and not as_notebook else _KEEP_ALL
     flip = _FLAG if flagged and as_notebook else np.uint16(0)
     b, a = band.b, band.a
     coefficients = (b[0], b[2], b[4], b[6], a[1], a[2], a[3], a[4], a[5], a[6])
+    background = np.ascontiguousarray(background, np.float64)
+    whole = count - count % LANES
     spectra = np.ascontiguousarray(spectra)
-    _filter(spectra, mask, flip, np.ascontiguousarray(background), coefficients, pixels, modulation, light)
-    return Arrivals(pixels, modulation, light)
+    _filter(spectra[:whole], mask, flip, background, coefficients, pixels[:whole], modulation[:whole])
+    if whole < count:
+        rest, found, largest = (
+            np.zeros((LANES, spectra.shape[1]), np.uint16),
+            np.empty(LANES, np.int32),
+            np.empty(LANES),
+        )
+        rest[: count - whole] = spectra[whole:]
+        _filter(rest, mask, flip, background, coefficients, found, largest)
+        pixels[whole:], modulation[whole:] = found[: count - whole], largest[: count - whole]
+    return Arrivals(pixels, modulation)
+
+
+def light(
+    spectra: NDArray[np.uint16], background: NDArray[np.float64], *, flagged: bool = False
+) -> NDArray[np.float64]:
+    """Return the sum of each spectrum above the background: float64 [pulse], counts."""
+    counts = spectra & _WITHOUT_FLAG if flagged else spectra
+    return np.asarray(counts.sum(axis=1, dtype=np.int64) - float(background.sum()), np.float64)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _filter(spectra, mask, flip, background, coefficients, pixels, modulation, light):
+def _filter(spectra, mask, flip, background, coefficients, pixels, modulation):
     count, width = spectra.shape
-    tile = np.zeros(_TILE * LANES)
-    state = np.empty(STATE * LANES)
-    total = np.empty(LANES)
+    b0, b2, b4, b6, a1, a2, a3, a4, a5, a6 = coefficients
+    squares = width // LANES
+    kept = np.empty(STATE * LANES)
     for row in range(0, count, LANES):
-        lanes = min(LANES, count - row)
-        state[:] = 0.0
-        state[6 * LANES : 7 * LANES] = -np.inf
-        total[:] = 0.0
-        for start in range(0, width, _TILE):
-            size = min(_TILE, width - start)
-            for lane in range(lanes):
-                values = spectra[row + lane]
-                together = 0.0
-                for j in range(size):
-                    value = np.float64((values[start + j] & mask) ^ flip) - background[start + j]
-                    tile[j * LANES + lane] = value
-                    together += value
-                total[lane] += together
-            advance(tile, size, state, coefficients)
-        for lane in range(lanes):
-            modulation[row + lane] = state[6 * LANES + lane]
-            pixels[row + lane] = np.int32(state[7 * LANES + lane])
-            light[row + lane] = total[lane]
+        kept[:] = 0.0
+        kept[6 * LANES : 7 * LANES] = -np.inf
+        advance(spectra, row, squares, mask, flip, background, kept, coefficients)
+        for lane in range(LANES):
+            z = kept[lane::LANES]
+            best, where = z[6], z[7]
+            for pixel in range(squares * LANES, width):
+                x = np.float64((spectra[row + lane, pixel] & mask) ^ flip) - background[pixel]
+                y = z[0] + b0 * x
+                z[0] = z[1] - a1 * y
+                z[1] = z[2] + b2 * x - a2 * y
+                z[2] = z[3] - a3 * y
+                z[3] = z[4] + b4 * x - a4 * y
+                z[4] = z[5] - a5 * y
+                z[5] = b6 * x - a6 * y
+                if y > best:
+                    best, where = y, np.float64(pixel)
+            modulation[row + lane] = best
+            pixels[row + lane] = np.int32(where)

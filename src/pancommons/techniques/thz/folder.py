@@ -189,10 +189,10 @@ class FolderPosition:
             if begin >= end:
                 continue
             try:
-                flagged = bool(image.read(0, 1)[0, 0] & 0x8000)
-                for row in range(begin, end, _ROWS):
-                    yield Block(start + row, image.read(row, min(row + _ROWS, end)), flagged)
-            except (DamagedImage, IndexError) as damage:
+                flagged = any(bool(rows[0, 0] & 0x8000) for _, rows in image.blocks(0, 1, 1))
+                for row, rows in image.blocks(begin, end, _ROWS):
+                    yield Block(start + row, rows, flagged)
+            except DamagedImage as damage:
                 raise BadInput(str(damage), file=image.path, remedy="copy it again from its source") from None
 
     def traces(self, first: int, last: int, samples: int) -> NDArray[np.float32]:

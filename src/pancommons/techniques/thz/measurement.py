@@ -21,7 +21,7 @@ PS_PER_MM = 2 / SPEED_OF_LIGHT
 
 @dataclass(frozen=True)
 class Block:
-    """Spectra of consecutive pulses, as they were stored.
+    """Spectra of consecutive pulses, as they were stored, in a buffer that the next block may fill again.
 
     Attributes
     ----------

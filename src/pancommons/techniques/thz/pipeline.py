@@ -46,7 +46,10 @@ class ThzParameters(Parameters):
     bin: float = parameter(0.02, "width of a time bin", unit="ps", group="Time", gt=0, le=1000)
     jitter: bool = parameter(True, "place each pulse at its own arrival time, not at its position's mean", group="Time")
     filter_delay: float | Auto = parameter(
-        "auto", "delay of the arrival filter that is taken off the time axis", unit="pixel", group="Time"
+        "auto",
+        "delay of the arrival filter, taken off the times; measured on a sample of pulses",
+        unit="pixel",
+        group="Time",
     )
     low_cut: float = parameter(
         1e-5, "lower edge of the arrival filter, as a fraction of the Nyquist frequency", group="Arrival", gt=0, lt=0.5

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pancommons.base.errors import BadInput
 from pancommons.pipelines.declaration import Found, Outcome, Stored, Unit
 from pancommons.pipelines.job import Job
-from pancommons.techniques.thz.arrival import Arrivals, BandPass, arrivals, band_pass
+from pancommons.techniques.thz.arrival import Arrivals, BandPass, arrivals, band_pass, light
 from pancommons.techniques.thz.intensity import Sorting, sorting
 from pancommons.techniques.thz.measurement import Measurement, Position
 from pancommons.techniques.thz.planning import (
@@ -27,7 +27,7 @@ from pancommons.techniques.thz.sums import Sums, add_pulses, empty_sums, stacked
 
 TALLY = ("pulses", "missing", "outliers", "unsorted", "kept")
 """What a unit counts: pulses with a partner, without an arrival, outliers, outside the intensities, and added up."""
-_SAMPLE_POSITIONS, _SAMPLE_PULSES = 16, 512
+_SAMPLE_POSITIONS, _SAMPLE_PULSES, _SAMPLE_SPECTRA = 16, 512, 64
 
 
 def warm() -> None:
@@ -48,8 +48,10 @@ class Pulses:
         int64 [pulse], their place at the position, as the camera counts.
     pixels
         int32 [pulse], pixels of arrival.
-    modulation, light
+    modulation
         float64 [pulse], counts, see `arrivals`.
+    light
+        float64 [pulse], counts, see `light`; zeros where it is not wanted.
     traces
         float32 [pulse, sample].
     """
@@ -66,7 +68,7 @@ class Pulses:
 
 def tagged(
     position: Position, first: int, last: int, background: NDArray[np.float64], band: BandPass, *, samples: int,
-    offset: int = 0, as_notebook: bool = False,
+    offset: int = 0, as_notebook: bool = False, with_light: bool = False,
 ) -> Pulses:  # fmt: skip
     """Find the arrivals of pulses ``first`` to ``last`` of a position and put their traces beside them.
 
@@ -76,11 +78,15 @@ def tagged(
         Camera pulse i belongs to trace i - offset; where there is none, the pulse is left out.
     as_notebook
         As the TELBE notebook does: traces are taken from the other end instead, flags subtracted.
+    with_light
+        Add up the spectra as well.
     """
-    where, found = [np.empty(0, np.int64)], [Arrivals(np.empty(0, np.int32), np.empty(0), np.empty(0))]
+    where, found, sums = [np.empty(0, np.int64)], [Arrivals(np.empty(0, np.int32), np.empty(0))], [np.empty(0)]
     for block in position.blocks(first, last):
         found.append(arrivals(block.spectra, background, band, flagged=block.flagged, as_notebook=as_notebook))
         where.append(block.first + np.arange(len(block.spectra)))
+        above = light(block.spectra, background, flagged=block.flagged) if with_light else np.zeros(len(block.spectra))
+        sums.append(above)
     index = np.concatenate(where)
     traces_count = position.trace_values // samples
     partner = index - offset
@@ -91,7 +97,7 @@ def tagged(
         index[there],
         np.concatenate([one.pixels for one in found])[there],
         np.concatenate([one.modulation for one in found])[there],
-        np.concatenate([one.light for one in found])[there],
+        np.concatenate(sums)[there],
         _traces(position, partner[there], samples),
     )
 
@@ -127,58 +133,98 @@ def intensity_of(job: Job, pulses: Pulses) -> NDArray[np.float64] | None:
 
 
 def prepare(job: Job) -> Outcome:
-    """Look at a sample of pulses from the whole run: the sorting by intensity, and an example for the report."""
+    """Look at a sample of pulses from the whole run: the filter's delay, the sorting by intensity, an example."""
     run, parameters = run_of(job), parameters_of(job)
     first, last = position_range(parameters, run)
     band = band_of(job)
     found: dict[str, Found] = {}
+    spectra = _sample_spectra(run, first, last)
     if parameters.filter_delay == "auto":
-        found["filter_delay"] = Found(round(band.delay, 6), "delay of the filter at low frequencies", None, "pixel")
-    sample = _sample(job, run, first, last, band)
-    background = run.background
-    spectra = next(run.positions[first].blocks(0, 1 << 40), None)
-    arrays: dict[str, NDArray[Any]] = {"example": _example(spectra.spectra if spectra else None, background, band)}
-    values = [found_one for pulses in sample if (found_one := intensity_of(job, pulses)) is not None]
+        delay, error = measured_delay(spectra, run.background, band, parameters.high_cut)
+        how = f"against a filter without delay, on {len(spectra)} pulses, +-{error:.2g}"
+        found["filter_delay"] = Found(round(delay, 3), how, None, "pixel")
+    arrays: dict[str, NDArray[Any]] = {"example": _example(spectra, run.background, band)}
     if parameters.intensity != "none":
-        low, high = limits_of(parameters.intensity_keep, "intensity_keep")
-        intensities = np.concatenate(values) if values else np.empty(0)
-        if not np.isfinite(intensities).any() or not intensities.mean() > 0:
+        sample = [_sample_pulses(job, run, index, band) for index in _spread(first, last)]
+        values = [value for pulses in sample if (value := intensity_of(job, pulses)) is not None]
+        intensities = np.concatenate(values)
+        if not len(intensities) or not np.isfinite(intensities).all() or not intensities.mean() > 0:
             raise BadInput(
                 f"the pulses' {parameters.intensity} is not positive and cannot be their intensity",
                 file=run.path,
                 field="intensity",
                 remedy="choose another",
             )
+        low, high = limits_of(parameters.intensity_keep, "intensity_keep")
         sorts = sorting(intensities, low, high, parameters.classes)
         found["intensity_mean"] = Found(sorts.mean, f"mean of {len(intensities)} pulses")
         arrays["intensity_edges"] = sorts.edges
-        arrays["intensity_sample"] = intensities
     return Outcome(found, arrays)
 
 
-def _sample(job: Job, run: Measurement, first: int, last: int, band: BandPass) -> list[Pulses]:
-    if parameters_of(job).intensity == "none":
-        return []
-    chosen = np.unique(np.linspace(first, last - 1, min(_SAMPLE_POSITIONS, last - first)).round().astype(int))
-    taken = []
-    for index in chosen:
-        position = run.positions[index]
-        count = pair_count(position, samples_in(job))
-        start = max(0, (count - _SAMPLE_PULSES) // 2)
-        stop = min(count, start + _SAMPLE_PULSES)
-        taken.append(tagged(position, start, stop, run.background, band, samples=samples_in(job)))
-    return taken
+def measured_delay(
+    spectra: NDArray[np.uint16], background: NDArray[np.float64], band: BandPass, high_cut: float
+) -> tuple[float, float]:
+    """Measure by how many pixels the filter delays pulses of the shape that they have.
+
+    Each spectrum is filtered as for its arrival, and by the low-pass edge forwards and backwards, which delays nothing;
+    the delay is the median distance of the two largest values, and its error that of a median.
+
+    Returns
+    -------
+    delay, error
+        In pixels; the filter's own delay and 0 where there are fewer than eight spectra.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
+    width = spectra.shape[1]
+    if len(spectra) < 8 or width < 64:
+        return band.delay, 0.0
+    late = arrivals(spectra, background, band).pixels
+    smooth = sosfiltfilt(butter(3, high_cut, output="sos"), spectra - background, axis=1)
+    top = np.clip(smooth.argmax(axis=1), 1, width - 2)
+    below, at, above = (smooth[np.arange(len(top)), top + step] for step in (-1, 0, 1))
+    curved = below - 2 * at + above
+    exact = top + np.divide(0.5 * (below - above), curved, out=np.zeros(len(top)), where=curved < 0)
+    distance = late - exact
+    middle = float(np.median(distance))
+    near = distance[np.abs(distance - middle) <= max(3.0, band.delay)]
+    error = float(near.std() / np.sqrt(len(near))) if len(near) else 0.0
+    return float(near.mean()) if len(near) else band.delay, error
 
 
-def _example(
-    spectra: NDArray[np.uint16] | None, background: NDArray[np.float64], band: BandPass
-) -> NDArray[np.float64]:
+def _spread(first: int, last: int) -> list[int]:
+    """Choose positions evenly."""
+    chosen = np.linspace(first, last - 1, min(_SAMPLE_POSITIONS, last - first)).round().astype(int)
+    return [int(index) for index in np.unique(chosen)]
+
+
+def _sample_spectra(run: Measurement, first: int, last: int) -> NDArray[np.uint16]:
+    """Return the first spectra of some positions, without flags: uint16 [pulse, pixel], counts."""
+    taken = [np.empty((0, run.pixels), np.uint16)]
+    for index in _spread(first, last):
+        blocks = run.positions[index].blocks(0, _SAMPLE_SPECTRA)
+        taken += [block.spectra & np.uint16(0x7FFF if block.flagged else 0xFFFF) for block in blocks]
+    return np.concatenate(taken)
+
+
+def _sample_pulses(job: Job, run: Measurement, index: int, band: BandPass) -> Pulses:
+    """Return pulses from the middle of a position."""
+    position = run.positions[index]
+    count = pair_count(position, samples_in(job))
+    start = max(0, (count - _SAMPLE_PULSES) // 2)
+    stop = min(count, start + _SAMPLE_PULSES)
+    light_too = parameters_of(job).intensity == "spectrum"
+    return tagged(position, start, stop, run.background, band, samples=samples_in(job), with_light=light_too)
+
+
+def _example(spectra: NDArray[np.uint16], background: NDArray[np.float64], band: BandPass) -> NDArray[np.float64]:
     """Return one spectrum without background, and filtered: float64 [2, pixel]."""
     from scipy.signal import lfilter
 
-    if spectra is None:
+    if not len(spectra):
         return np.zeros((2, len(background)))
-    raw = (spectra[0] & np.uint16(0x7FFF if spectra[0, 0] & 0x8000 else 0xFFFF)).astype(np.float64) - background
+    raw = spectra[0] - background
     return np.stack([raw, lfilter(band.b, band.a, raw)])
 
 
@@ -199,7 +245,10 @@ def sort_pulses(job: Job, unit: Unit) -> dict[str, Stored]:
     position = run.positions[unit.span["position"]]
     first, last = unit.span["first"], unit.span["last"]
     band, samples = band_of(job), samples_in(job)
-    pulses = tagged(position, first, last, run.background, band, samples=samples, offset=parameters.offset)
+    pulses = tagged(
+        position, first, last, run.background, band, samples=samples, offset=parameters.offset,
+        with_light=parameters.intensity == "spectrum",
+    )  # fmt: skip
     sums, tally = selected(job, pulses)
     arrays = {
         "count": Stored(sums.count),

@@ -9,6 +9,7 @@ Source: TIFF Revision 6.0 (Adobe, 1992), sections 2, 3 and 8.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +47,10 @@ class Image:
     dtype: np.dtype[np.uint16] | None = None
     start: int = 0
 
-    def read(self, first: int, last: int) -> NDArray[np.uint16]:
-        """Return rows ``first`` to ``last``, those that are there: uint16 [row, column], counts.
+    def blocks(self, first: int, last: int, size: int) -> Iterator[tuple[int, NDArray[np.uint16]]]:
+        """Give rows ``first`` to ``last``, those that are there, some at a time with the index of the first of them.
+
+        They are uint16 [row, column], counts, in a buffer that the next block may fill again.
 
         Raises
         ------
@@ -56,14 +59,20 @@ class Image:
         """
         last = min(last, self.whole_rows)
         if self.dtype is None:
-            return np.ascontiguousarray(_decoded(self.path)[first:last])
-        count = max(0, last - first) * self.columns
-        offset = self.start + first * self.columns * 2
+            image = _decoded(self.path)
+            yield from ((row, image[row : min(row + size, last)]) for row in range(first, last, size))
+            return
+        buffer = np.empty((min(size, max(0, last - first)), self.columns), self.dtype)
         try:
-            rows = np.fromfile(self.path, self.dtype, count, offset=offset).reshape(-1, self.columns)
-        except (OSError, ValueError) as error:
-            raise DamagedImage(f"cannot be read ({error})") from None
-        return rows if self.dtype.isnative else rows.astype(np.uint16)
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self.start + first * self.columns * 2)
+                for row in range(first, last, size):
+                    rows = buffer[: min(size, last - row)]
+                    if file.readinto(rows.view(np.uint8).data) != rows.nbytes:
+                        raise DamagedImage("became shorter while it was read")
+                    yield row, rows if self.dtype.isnative else rows.astype(np.uint16)
+        except OSError as error:
+            raise DamagedImage(f"cannot be read ({error.strerror})") from None
 
 
 def look(path: Path) -> Image:
