@@ -153,12 +153,12 @@ def invariant(curve: Curves, background: float = 0.0) -> tuple[float, float]:
 
 
 def score(truth: Path, curve: Curves) -> float | None:
-    """Return the median of |I - truth| / error, or None where the truth is of another kind."""
+    """Return the median of |I - truth| / error, the truth smeared by the resolution; None for another kind of truth."""
     with open_file(truth) as file:
         if "entry/truth/I" not in file:
             return None
         q, intensity = file["entry/truth/Q"][()], file["entry/truth/I"][()]
-    known = np.exp(np.interp(np.log(curve.q), np.log(q), np.log(intensity)))
+    known = models.smeared(lambda at: np.interp(at, q, intensity), curve.q, curve.spread)
     return float(np.median(np.abs(curve.intensity - known) / curve.error))
 
 

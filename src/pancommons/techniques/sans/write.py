@@ -18,6 +18,7 @@ from pancommons.techniques.sans.planning import Measurement, measurement_of
 
 Floats = NDArray[np.float64]
 _NAMESPACE = "urn:cansas1d:1.1"
+_SCHEMA_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 _TITLES = {"total": "", "rear": "rear detector alone", "hab": "high-angle bank alone"}
 
 
@@ -195,7 +196,9 @@ def write_xml(job: Job, results: list[Reduced]) -> None:
     """Write ``curve.xml`` as canSAS 1-D: an entry for each period, its parts in the order that validators want."""
     made = measurement_of(job)
     ElementTree.register_namespace("", _NAMESPACE)
-    root = ElementTree.Element(_tag("SASroot"), version="1.1")
+    ElementTree.register_namespace("xsi", _SCHEMA_INSTANCE)
+    place = {f"{{{_SCHEMA_INSTANCE}}}schemaLocation": f"{_NAMESPACE} http://www.cansas.org/formats/1.1/cansas1d.xsd"}
+    root = ElementTree.Element(_tag("SASroot"), {"version": "1.1", **place})
     for reduced in results:
         entry = _element(root, "SASentry")
         _element(entry, "Title", title_of(made))
