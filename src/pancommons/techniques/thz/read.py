@@ -36,13 +36,16 @@ def open_measurement(path: str | Path, background: str | Path | None = None) -> 
 
 
 def samples_of(run: Measurement) -> int | None:
-    """Return the ADC samples of one pulse: as the file says, else as most positions' sizes have it, else None."""
+    """Return the ADC samples of one pulse: as the file says, else as most sizes of files have it that fit, else None.
+
+    A size fits where it gives a whole, even number of samples for each spectrum of its position.
+    """
     if run.samples is not None:
         return run.samples
     found = Counter(
         position.trace_values // position.spectra_count
         for position in run.positions
-        if position.trace_values and position.trace_values % position.spectra_count == 0
+        if position.trace_values and position.trace_values % (2 * position.spectra_count) == 0
     )
     samples, votes = found.most_common(1)[0] if found else (0, 0)
-    return samples if samples >= 2 and samples % 2 == 0 and 2 * votes > len(run.positions) else None
+    return samples if 2 * votes > found.total() else None
