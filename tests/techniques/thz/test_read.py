@@ -146,6 +146,8 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "holds no run", "_51.10mm", "beamline wrote it")
     refused(tmp_path, "holds no run", f"perhaps {folder.name} in it")
+    folder = folder.rename(tmp_path / f"{folder.name}_2mmZnTe")
+    refused(tmp_path, "holds no run", f"perhaps {folder.name} in it")
     background = next(folder.glob("*_BG_*"))
     text = background.read_text()
     for wrong in ("", "one two three\n", "nan " * PIXELS):

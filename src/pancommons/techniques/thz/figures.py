@@ -19,6 +19,8 @@ from pancommons.techniques.thz.measurement import PS_PER_MM
 from pancommons.techniques.thz.planning import parameters_of
 from pancommons.techniques.thz.quality import Score, score
 
+_AROUND = 250
+"""Pixels that are shown on either side of an arrival."""
 _BLUE, _RED, _GREY = "#1f5f99", "#b3401f", "#777777"
 
 
@@ -53,6 +55,7 @@ class _Result:
             if name in entry
         }
         self.classes: NDArray[np.float64] | None = entry["classes/signal"][()] if "classes" in entry else None
+        self.classes_errors = entry["classes/signal_errors"][()] if "classes" in entry else self.error
         self.frequency: NDArray[np.float64] | None = None
         if "spectrum" in entry:
             spectrum = entry["spectrum"]
@@ -100,7 +103,7 @@ def _trace(job: Job, result: _Result, truth: tuple[Any, Any] | None, folder: Pat
     if truth:
         inside = (truth[0] > result.edges[0]) & (truth[0] < result.edges[-1])
         axis.plot(truth[0][inside], truth[1][inside], color=_RED, lw=1.0, label="truth")
-    low, high = _range(result)
+    low, high = _range((result.mean, result.error), *result.states.values())
     axis.set(xlabel="time (ps)", ylabel="signal (arb. units)", xlim=(result.edges[0], result.edges[-1]))
     axis.set_ylim(low, high)
     axis.grid(alpha=0.3)
@@ -122,11 +125,9 @@ def _curve(axis: Axes, times: Any, mean: Any, error: Any, colour: str, label: st
     axis.plot(times, mean, color=colour, lw=0.8, marker=".", ms=2, label=label)
 
 
-def _range(result: _Result) -> tuple[float, float]:
+def _range(*curves: tuple[NDArray[np.float64], NDArray[np.float64]]) -> tuple[float, float]:
     """Return the range of signals to draw: that of bins with small errors, so that lone pulses do not rule it."""
-    means = [result.mean, *(mean for mean, _ in result.states.values())]
-    errors = [result.error, *(error for _, error in result.states.values())]
-    sure = [mean[error <= 3 * np.nanmedian(error)] for mean, error in zip(means, errors, strict=True)]
+    sure = [mean[error <= 3 * np.nanmedian(error)] for mean, error in curves]
     values = np.concatenate(sure)
     values = values[np.isfinite(values)] if np.isfinite(values).any() else np.array([-1.0, 1.0])
     margin = 0.08 * float(np.ptp(values)) or 1.0
@@ -144,7 +145,7 @@ def _classes(result: _Result, folder: Path) -> Figure:
     for index, (mean, colour) in enumerate(zip(result.classes, colours, strict=True)):
         axis.plot(result.times, mean, color=colour, lw=0.9, label=f"{index}")
     axis.set(xlabel="time (ps)", ylabel="signal (arb. units)", xlim=(result.edges[0], result.edges[-1]))
-    axis.set_ylim(*_range(result))
+    axis.set_ylim(*_range((result.classes, result.classes_errors)))
     axis.grid(alpha=0.3)
     axis.legend(title="class, weak to strong", ncols=4, frameon=False, loc="upper right")
     drawing.savefig(folder / "classes.png", dpi=110)
@@ -190,7 +191,9 @@ def _arrivals(job: Job, result: _Result, folder: Path) -> Figure:
     example, spread, drift = drawing.subplots(1, 3)
     example.plot(raw, color=_GREY, lw=0.6, label="spectrum")
     example.plot(filtered, color=_BLUE, lw=1.2, label="filtered")
-    example.axvline(int(np.argmax(filtered)), color=_RED, lw=1.0, ls="--", label="arrival")
+    arrival = int(np.argmax(filtered))
+    example.axvline(arrival, color=_RED, lw=1.0, ls="--", label="arrival")
+    example.set_xlim(max(0, arrival - _AROUND), min(len(raw), arrival + _AROUND))
     example.set(xlabel="pixel", ylabel="counts above background", title="One pulse")
     example.legend(frameon=False, fontsize="small")
     distance, counts = result.jitter()

@@ -42,7 +42,7 @@ def open_folder(path: Path, background: Path | None = None) -> Measurement:
         If there are no positions, none of them can be used, or there is no background.
     """
     names = sorted(path.iterdir(), key=lambda one: one.name)
-    folders = [one for one in names if one.is_dir() and _STAGE.search(one.name)]
+    folders = [one for one in names if one.is_dir() and _STAGE.search(one.name) and not _positions_in(one)]
     if not folders:
         raise BadInput(
             "holds no run: there is no folder named after a stage position, such as ..._51.10mm...",
@@ -242,10 +242,13 @@ def _background_of(path: Path, files: list[Path]) -> Path:
 
 def _deeper(path: Path) -> str | None:
     """Say which folder may have been meant where it is one further down."""
-    for inner in sorted(one for one in path.iterdir() if one.is_dir()):
-        if any(one.is_dir() and _STAGE.search(one.name) for one in inner.iterdir()):
-            return f"perhaps {inner.name} in it was meant"
-    return None
+    inside = sorted(one for one in path.iterdir() if one.is_dir() and _positions_in(one))
+    return f"perhaps {inside[0].name} in it was meant" if inside else None
+
+
+def _positions_in(path: Path) -> bool:
+    """Tell whether a folder holds folders of positions: it is a run then, which may have ``_2mm`` in its own name."""
+    return any(one.is_dir() and _STAGE.search(one.name) for one in path.iterdir())
 
 
 def _started(name: str) -> str | None:
