@@ -105,7 +105,9 @@ def _mentioned() -> Iterator[tuple[str, list[str]]]:
             if block.language in ("console", "sh"):
                 text = block.text if block.language == "console" else f"$ {block.text.replace(chr(10), chr(10) + '$ ')}"
                 for command, _ in commands(text):
-                    if match := re.search(r"\bpan ((?:run|simulate) \w+|result \w+|pipelines \w+|[a-z]+)", command):
+                    if match := re.search(
+                        r"\bpan ((?:run|simulate|nexus) \w+|result \w+|pipelines \w+|[a-z]+)", command
+                    ):
                         yield (
                             f"{page.relative_to(ROOT)}: {command}",
                             [match[1], *re.findall(r" (--[a-z][\w-]*)", command)],

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pancommons.cli import demo, pipelines, results, running, simulate
+from pancommons.cli import demo, nexus, pipelines, results, running, simulate
 
 HELP = """Analyse photon and neutron data with standard pipelines, and check what others published.
 
@@ -38,6 +38,7 @@ def build(arguments: list[str]) -> typer.Typer:
     results.add(app)
     app.add_typer(pipelines.app(), name="pipelines")
     app.add_typer(simulate.app(arguments), name="simulate")
+    app.add_typer(nexus.app(), name="nexus")
     demo.add(app)
     return app
 
