@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pancommons.nexus.read import open_file
 from pancommons.pipelines.declaration import Figure, Findings
 from pancommons.pipelines.job import Job
+from pancommons.techniques.thz.fourier import peak_of
 from pancommons.techniques.thz.measurement import PS_PER_MM
 from pancommons.techniques.thz.planning import parameters_of
 from pancommons.techniques.thz.quality import Score, score
@@ -66,20 +67,14 @@ class _Result:
         self.stages = entry["sums/stage"][()]
         pixels = np.arange(self.by_position.shape[1])
         pulses = self.by_position.sum(axis=1)
-        self.arrival = np.divide(
-            self.by_position @ pixels, pulses, out=np.full(len(pulses), np.nan), where=pulses > 0
-        )  # fmt: skip
+        unknown = np.full(len(pulses), np.nan)
+        self.arrival = np.divide(self.by_position @ pixels, pulses, out=unknown, where=pulses > 0)
 
     @property
     def peak(self) -> float:
         """Return the frequency of the largest amplitude, in THz."""
-        from pancommons.techniques.thz.fourier import Spectrum
-
         assert self.frequency is not None  # noqa: S101 - asked for only then
-        found = Spectrum(
-            self.frequency, self.amplitude, self.noise, self.resolution, self.start, self.stop, 0
-        )  # fmt: skip
-        return found.peak()
+        return peak_of(self.frequency, self.amplitude, self.resolution)
 
     def jitter(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return arrivals about their position's mean: distances in whole pixels, and pulses at each."""

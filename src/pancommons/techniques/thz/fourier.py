@@ -25,8 +25,10 @@ class Spectrum:
         One over the length of the trace, in THz.
     start, stop
         Of what was transformed, in ps.
+    bins
+        How many bins were transformed.
     filled
-        Empty bins that a straight line between their neighbours stands in for.
+        How many of them are empty, so that a straight line between their neighbours stands in for them.
     """
 
     frequency: NDArray[np.float64]
@@ -35,24 +37,29 @@ class Spectrum:
     resolution: float
     start: float
     stop: float
+    bins: int
     filled: int
 
-    def peak(self, least: float | None = None) -> float:
-        """Return the frequency of the largest amplitude in THz, between samples by a parabola.
+    def peak(self) -> float:
+        """Return the frequency of the largest amplitude, in THz."""
+        return peak_of(self.frequency, self.amplitude, self.resolution)
 
-        Frequencies below ``least``, one and a half times the resolution where it is not given, are drift.
-        """
-        least = 1.5 * self.resolution if least is None else least
-        allowed = np.flatnonzero(self.frequency >= least)
-        if allowed.size < 3:
-            return float("nan")
-        top = int(allowed[np.argmax(self.amplitude[allowed])])
-        if not 0 < top < len(self.frequency) - 1:
-            return float(self.frequency[top])
-        below, at, above = self.amplitude[top - 1 : top + 2]
-        curved = below - 2 * at + above
-        shift = 0.5 * (below - above) / curved if curved < 0 else 0.0
-        return float(self.frequency[top] + shift * (self.frequency[1] - self.frequency[0]))
+
+def peak_of(frequency: NDArray[np.float64], amplitude: NDArray[np.float64], resolution: float) -> float:
+    """Return the frequency of the largest amplitude in the unit of frequencies, between samples by a parabola.
+
+    What lies below one and a half times the resolution is drift and does not count; NaN where there is nothing else.
+    """
+    allowed = np.flatnonzero(frequency >= 1.5 * resolution)
+    if allowed.size < 3:
+        return float("nan")
+    top = int(allowed[np.argmax(amplitude[allowed])])
+    if not 0 < top < len(frequency) - 1:
+        return float(frequency[top])
+    below, at, above = amplitude[top - 1 : top + 2]
+    curved = below - 2 * at + above
+    shift = 0.5 * (below - above) / curved if curved < 0 else 0.0
+    return float(frequency[top] + shift * (frequency[1] - frequency[0]))
 
 
 def spectrum(
@@ -109,6 +116,7 @@ def spectrum(
         resolution=1 / (count * step),
         start=float(times[0] - step / 2),
         stop=float(times[-1] + step / 2),
+        bins=count,
         filled=int(np.count_nonzero(~there)),
     )
 

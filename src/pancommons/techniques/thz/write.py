@@ -18,6 +18,8 @@ from pancommons.techniques.thz.planning import limits_of, parameters_of, positio
 from pancommons.techniques.thz.steps import TALLY
 from pancommons.techniques.thz.sums import Binned, Sums, bin_sums, empty_sums
 
+_FEW_GAPS = 0.02
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -210,9 +212,10 @@ def _warnings(parts: list[Part], tally: NDArray[np.int64], transformed: Spectrum
         warnings.append(f"{100 * outliers / pulses:.2g} % of the pulses are outliers; check --outliers.")
     if transformed is None:
         warnings.append("Too few bins are filled for a spectrum.")
-    elif transformed.filled:
+    elif transformed.filled > _FEW_GAPS * transformed.bins:
         warnings.append(
-            f"{transformed.filled} empty bins within the trace were bridged for the spectrum; wider bins avoid that."
+            f"{transformed.filled} of {transformed.bins} bins within the trace are empty and were bridged for the "
+            "spectrum; wider bins avoid that."
         )
     return warnings
 
