@@ -22,7 +22,7 @@ WIDTH, ANGLES = 1024, 900
 
 
 def measure() -> Iterator[Row]:
-    """Return the rows of issue 2's bars for tomography."""
+    """Return the rows for tomography."""
     yield from _reconstruction()
     yield from _centre()
 
