@@ -188,6 +188,9 @@ def test_folders_empty_files_and_stumps_are_refused(
     (tmp_path / "empty.nxs").touch()
     with pytest.raises(BadInput, match="is empty"):
         reduce(sample=tmp_path / "empty.nxs")
+    (tmp_path / "letter.txt").write_text("dear colleague" * 50)
+    with pytest.raises(BadInput, match="neither an ISIS NeXus nor an ISIS RAW file"):
+        reduce(sample=tmp_path / "letter.txt")
     for source in (flat[0], runs_54431["sample"]):
         stump = tmp_path / f"stump{source.suffix}"
         stump.write_bytes(source.read_bytes()[:300_000])

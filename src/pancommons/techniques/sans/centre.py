@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.techniques.sans.detector import Sector
-from pancommons.techniques.sans.merge import curve_of
+from pancommons.techniques.sans.merge import Curve, curve_of
 from pancommons.techniques.sans.planning import Measurement
 from pancommons.techniques.sans.reduction import reduce_run, weigh_pixels, weigh_wavelengths
 from pancommons.techniques.sans.transmission import fitted
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 _RINGS = 40
 _ROUNDS = 12
 _FIRST_STEP = 4.0
+_OUTER = 240.0
+"""Radius, mm, up to which all quarters lie on the detector."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ class _Look:
         wavelength = float(np.median(recipe.wavelengths))
         distance = self._bank.z - recipe.instrument.sample_z
         inner = (recipe.user.radius[0] if recipe.user.radius else 40.0) + 15.0
-        return (float(2 * np.pi / wavelength * radius / 1e3 / distance) for radius in (inner, 240.0))  # type: ignore[return-value]
+        scale = 2 * np.pi / wavelength / 1e3 / distance
+        return inner * scale, _OUTER * scale
 
     def misfit(self, centre: Floats) -> tuple[float, float]:
         """Return the squared differences over their variance, right to left and above to below."""
@@ -138,7 +141,7 @@ class _Look:
             totals.append(float(np.sum(((curves[0].intensity - curves[1].intensity) / error)[use] ** 2)))
         return totals[0], totals[1]
 
-    def _quarter(self, centre: Floats, start: float):  # type: ignore[no-untyped-def]
+    def _quarter(self, centre: Floats, start: float) -> Curve:
         made = self._made
         recipe = replace(
             made.recipe,

@@ -8,9 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from h5py import is_hdf5
 from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
+
+_HDF5 = b"\x89HDF"
 
 
 @dataclass(frozen=True)
@@ -125,4 +128,8 @@ def _opened(path: Path, entry: str, mtime: int, size: int) -> Run:
 
     with path.open("rb") as file:
         start = file.read(256)
-    return read_raw(path) if looks_like_raw(start) else read_nexus(path, entry)
+    if looks_like_raw(start):
+        return read_raw(path)
+    if not start.startswith(_HDF5) and not is_hdf5(path):
+        raise BadInput("is neither an ISIS NeXus nor an ISIS RAW file", file=path, remedy="give a run, .nxs or .raw")
+    return read_nexus(path, entry)
