@@ -29,7 +29,7 @@ USER = "L/R 35 750\nMASK H126>H127\nMASK/T 19711.5 21228.5\nMASK/T 39354.5 41348
 
 
 def measure() -> Iterator[Row]:
-    """Return the rows of issue 3's bars for SANS."""
+    """Return the rows for SANS."""
     yield from _core()
     if FOLDER.exists():
         yield from _reduction()

@@ -42,7 +42,7 @@ MM_TO_PS = 1 / 299792458 * 2 * 10**9
 
 
 def measure() -> Iterator[Row]:
-    """Return the rows of issue 3's bars for THz."""
+    """Return the rows for THz."""
     warm()
     yield from _sorting()
     yield from _binning()

@@ -1,8 +1,8 @@
-"""Write ``parameters-tomography.md`` from the declaration.
+"""Write ``parameters-PIPELINE.md`` from the declarations.
 
     .venv/bin/python docs/reference/parameters.py
 
-``tests/docs`` checks that the page is what this makes.
+``tests/docs`` checks that the pages are what this makes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pancommons.pipelines import registry
 from pancommons.pipelines.declaration import Parameters
 from pancommons.pipelines.parameters import schema
 
-PAGE = Path(__file__).with_name("parameters-tomography.md")
+PIPELINES = ("tomography", "sans", "thz")
 _WORDS = {"number": "number", "integer": "whole number", "string": "text", "boolean": "yes or no", "null": "none"}
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
-_HEAD = """# Parameters of tomography
+_HEAD = """# Parameters of {name}
 
 <!-- Made by docs/reference/parameters.py from the declaration; change it there. -->
 
-As `pan pipelines schema tomography` has them (pipeline version {version}). On the command line a parameter is an option
-with hyphens for underscores (`--pixel-size`), in Python and in parameter files it has the name given here. Plain
-numbers are in the unit of the table; a text with another unit is converted (`pixel_size = "650 nm"`). "auto" is found
+As `pan pipelines schema {name}` has them (pipeline version {version}). On the command line a parameter is an option
+with hyphens for underscores, in Python and in parameter files it has the name given here. Plain
+numbers are in the unit of the table; a text with another unit is converted (`"650 nm"`). "auto" is found
 from the data; the report says what was found, how, and how surely.
 """
 _PRESETS = """## Presets
@@ -42,23 +42,30 @@ _MERITS = """## Figures of merit
 """
 _SIMULATED = """## Simulated scans
 
-Parameters of `pan simulate tomography`.
+Parameters of `pan simulate {name}`.
 """
 
 
-def page() -> str:
-    """Return the text of the page."""
-    pipeline = registry.load("tomography")
-    text = [_HEAD.format(version=pipeline.version), *_tables(schema(pipeline)["properties"])]
+def path(name: str) -> Path:
+    """Return where the page of a pipeline lies."""
+    return Path(__file__).with_name(f"parameters-{name}.md")
+
+
+def page(name: str) -> str:
+    """Return the text of the page of a pipeline."""
+    pipeline = registry.load(name)
+    label = "" if name == "tomography" else f"{name}-"
+    head = _HEAD.format(name=name, version=pipeline.version)
+    text = [head, *_tables(schema(pipeline)["properties"], kind=label)]
     rows = [
-        f"| `{name}` | {', '.join(f'`{key} = {value}`' for key, value in values.items())} |\n"
-        for name, values in pipeline.presets.items()
+        f"| `{preset}` | {', '.join(f'`{key} = {value}`' for key, value in values.items())} |\n"
+        for preset, values in pipeline.presets.items()
     ]
     text += [_PRESETS + "".join(rows)]
     merits = [f"| `{merit.name}` | {merit.unit} | {merit.label}: {merit.description} |\n" for merit in pipeline.merits]
-    text += [_MERITS + "".join(merits), _SIMULATED]
+    text += [_MERITS + "".join(merits), _SIMULATED.format(name=name)]
     assert pipeline.simulator is not None
-    text += _tables(_properties(pipeline.simulator.parameters), level=3, kind="scan-")
+    text += _tables(_properties(pipeline.simulator.parameters), level=3, kind=f"{label}scan-")
     return "\n".join(text)
 
 
@@ -75,7 +82,7 @@ def _tables(properties: dict[str, Any], level: int = 2, kind: str = "") -> Itera
             for name, told in properties.items()
             if told["group"] == group
         ]
-        head = f"({kind}{group.lower()})=\n{'#' * level} {group}\n\n| parameter | type | unit | default | meaning |\n"
+        head = f"({kind}{group.lower().replace(' ', '-')})=\n{'#' * level} {group}\n\n| parameter | type | unit | default | meaning |\n"
         yield head + "|---|---|---|---|---|\n" + "".join(rows)
 
 
@@ -98,4 +105,5 @@ def _default(told: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for one in PIPELINES:
+        path(one).write_text(page(one), encoding="utf-8")

@@ -21,6 +21,18 @@ from tests.docs.examples import DOCS, ROOT, blocks, commands, pages
 _LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<target>[^)\s]+)\)")
 _FENCED = re.compile(r"^ *(`{3,}|:{3,}).*?^ *\1\s*$", re.MULTILINE | re.DOTALL)
 _NAMES_OF_ALL = {"--help", "-h"}
+TECHNIQUES = ("tomography", "sans", "thz")
+
+
+def _parameters(words: str) -> set[str]:
+    """Return the names of all techniques' parameters, or of their simulators'."""
+    names: set[str] = set()
+    for technique in TECHNIQUES:
+        pipeline = registry.load(technique)
+        assert pipeline.simulator is not None
+        model = pipeline.parameters if words == "run" else pipeline.simulator.parameters
+        names |= set(model.model_fields)
+    return names
 
 
 def _page_maker() -> ModuleType:
@@ -31,15 +43,17 @@ def _page_maker() -> ModuleType:
     return module
 
 
-def test_the_page_of_parameters_is_what_the_declaration_makes() -> None:
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_the_page_of_parameters_is_what_the_declaration_makes(name: str) -> None:
     maker = _page_maker()
     renew = "renew it with: .venv/bin/python docs/reference/parameters.py"
-    assert maker.PAGE.read_text(encoding="utf-8") == maker.page(), renew
+    assert maker.path(name).read_text(encoding="utf-8") == maker.page(name), renew
 
 
-def test_the_page_of_parameters_has_all_of_the_schema() -> None:
-    page = _page_maker().PAGE.read_text(encoding="utf-8")
-    pipeline = registry.load("tomography")
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_the_page_of_parameters_has_all_of_the_schema(name: str) -> None:
+    page = _page_maker().path(name).read_text(encoding="utf-8")
+    pipeline = registry.load(name)
     assert pipeline.simulator is not None
     named = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     merits = {merit.name for merit in pipeline.merits}
@@ -50,11 +64,9 @@ def test_the_page_of_parameters_has_all_of_the_schema() -> None:
 def _options() -> dict[str, set[str]]:
     """Return the options of every command, by its words; of a pipeline's commands those that are no parameter."""
     found: dict[str, set[str]] = {}
-    pipeline = registry.load("tomography")
-    assert pipeline.simulator is not None
     flags = {
         flag
-        for name in (*pipeline.parameters.model_fields, *pipeline.simulator.parameters.model_fields)
+        for name in (*_parameters("run"), *_parameters("simulate"))
         for flag in (f"--{name.replace('_', '-')}", f"--no-{name.replace('_', '-')}")
     }
 
@@ -91,7 +103,7 @@ def test_the_options_documented_are_the_options_there(words: str) -> None:
     rows = "\n".join(re.findall(r"^\| (`-.*?) \|", _sections()[words], re.MULTILINE))
     prose = set(re.findall(r"`(--?[a-z][\w-]*)", _sections()[words])) - _NAMES_OF_ALL
     there = _options()[words]
-    parameters = {f"--{name.replace('_', '-')}" for name in registry.load("tomography").parameters.model_fields}
+    parameters = {f"--{name.replace('_', '-')}" for name in _parameters("run")}
     assert there <= prose, f"not documented: {there - prose}"
     documented = set(re.findall(r"`(--?[a-z][\w-]*)", rows)) - _NAMES_OF_ALL
     assert documented <= there, f"documented, but not there: {documented - there}"
@@ -116,12 +128,11 @@ def _mentioned() -> Iterator[tuple[str, list[str]]]:
 
 def test_every_command_and_option_shown_anywhere_is_there() -> None:
     known = _options()
-    pipeline = registry.load("tomography")
-    assert pipeline.simulator is not None
     own = {
-        "run": {f"--{name.replace('_', '-')}" for name in pipeline.parameters.model_fields} | {"--dark"},
-        "simulate": {f"--{name.replace('_', '-')}" for name in pipeline.simulator.parameters.model_fields},
+        words: {flag for name in _parameters(words) for flag in (f"--{name.replace('_', '-')}", f"--no-{name}")}
+        for words in ("run", "simulate")
     }
+    own["run"].add("--dark")
     shown = list(_mentioned())
     assert len(shown) > 40
     for where, (words, *options) in shown:

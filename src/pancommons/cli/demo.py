@@ -61,7 +61,8 @@ def _runs(pipeline: Pipeline, out: Path, data: Path | None) -> list[tuple[str, P
         if data is not None and (data / sample.path).exists():
             print(f"{pipeline.title}: {sample.title} ...")
             folder = out / pipeline.name / Path(sample.path).stem
-            _run(pipeline, data / sample.path, folder, dict(sample.parameters))
+            inputs = {role: data / path for role, path in sample.inputs.items()}
+            _run(pipeline, data / sample.path, folder, {**inputs, **sample.parameters})
             runs.append((f"{pipeline.name}: {sample.title}", folder))
     return runs
 

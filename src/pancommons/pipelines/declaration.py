@@ -153,10 +153,14 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Sample:
-    """Real data that the demonstration runs where it is there: a path below the folder of real data."""
+    """Real data that the demonstration runs where it is there: paths below the folder of real data.
+
+    ``path`` fills the primary role, ``inputs`` the others by name.
+    """
 
     path: str
     title: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 

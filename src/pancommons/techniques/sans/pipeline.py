@@ -13,6 +13,7 @@ from pancommons.pipelines.declaration import (
     Parameters,
     Pipeline,
     Role,
+    Sample,
     Simulator,
     Stage,
     Technique,
@@ -212,4 +213,17 @@ PIPELINE = Pipeline(
         "pan simulate sans spheres.nxs && pan run sans spheres.nxs --model sphere",
     ),
     simulator=Simulator(SimulationParameters, f"{HERE}.simulate:simulate", "spheres.nxs"),
+    samples=(
+        Sample(
+            "sans-loq/74044/LOQ74044.nxs",
+            "run 74044 of LOQ",
+            inputs={
+                "sample_transmission": "sans-loq/74044/LOQ74024.nxs",
+                "can": "sans-loq/74044/LOQ74019.nxs",
+                "can_transmission": "sans-loq/74044/LOQ74020.nxs",
+                "direct": "sans-loq/74044/LOQ74014.nxs",
+                "user_file": "sans-loq/74044/MaskLOQData.txt",
+            },
+        ),
+    ),
 )
