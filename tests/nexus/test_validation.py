@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -175,6 +176,26 @@ def test_limits_are_kept_and_said(tmp_path: Path, definitions: Definitions, monk
     assert "more than 10 members" in validate(tmp_path / "a.nxs", definitions).reason
     monkeypatch.setattr(validation_walk, "MOST_ITEMS", 5)
     assert "only the first 5" in validate(tmp_path / "a.nxs", definitions).reason
+
+
+def test_what_nobody_would_write(tmp_path: Path, definitions: Definitions) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        entry = entry_in(file, h5py.Empty("S10"))
+        file["pipe"] = entry["pipe"] = h5py.ExternalLink("pipe", "/x")  # to be opened, it would wait for a writer
+        entry["behind"] = h5py.SoftLink("/entry/pipe/x")
+        entry.create_dataset("title", (1 << 40,), "S1000", chunks=(1 << 16,), compression="gzip")
+        entry.create_dataset("run_cycle", (2,), "S30", maxshape=(None,), chunks=(100_000_000,), compression="gzip")
+        entry.create_group("sample").attrs["NX_class"] = np.array(["NXsample", ""], dtype=object)
+        entry["sample/name"] = np.array([entry.ref], dtype=h5py.ref_dtype)
+        entry["type"] = np.dtype("f8")
+        entry[b"\xff\xfe"] = np.zeros(2, [("a", "f4"), ("b", "i4")])
+        data = entry.create_group("data")
+        data.attrs.update({"NX_class": "NXdata", "signal": "/entry/pipe", "axes": np.zeros((2, 2))})
+    found = said(validate(tmp_path / "a.nxs", definitions))
+    assert {("error", "link", "/pipe"), ("error", "link", "/entry/pipe"), ("error", "link", "/entry/behind")} <= found
+    assert {("error", "type", "/entry/sample/name"), ("error", "plot", "/entry/data@signal")} <= found
+    assert ("error", "unreadable", "/entry/type") in found and ("error", "unreadable", "/") not in found
 
 
 def test_links_that_multiply_are_looked_at_once(tmp_path: Path, definitions: Definitions) -> None:

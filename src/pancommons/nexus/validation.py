@@ -7,18 +7,23 @@ where they are small, and what was left out is said.
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import h5py
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus.definitions import HOW_TO_GET_THEM, Definitions
-from pancommons.nexus.read import entries, open_file
+from pancommons.nexus.read import attribute, nx_class, open_file
+from pancommons.nexus.text import as_text, decode
 from pancommons.nexus.validation_findings import EntryVerdict, Finding, Findings, Judgement, Verdict
 from pancommons.nexus.validation_layers import class_layers
-from pancommons.nexus.validation_walk import Walk
+from pancommons.nexus.validation_links import reach
+from pancommons.nexus.validation_walk import MOST_IN_GROUP, Walk
 
 __all__ = ["EntryVerdict", "Finding", "Verdict", "validate"]
+
+_MEMBERS = ("definition", "instrument", "data")
 
 
 def validate(path: str | Path, definitions: Definitions | None) -> Verdict:
@@ -63,9 +68,19 @@ def validate(path: str | Path, definitions: Definitions | None) -> Verdict:
     return Verdict(path, judgement, reason, said, found, findings.all(), dict(findings.counts))
 
 
+def _entries(file: h5py.File) -> set[str]:
+    """List the paths of what is an entry, or is taken for one, by the rules of `read.entries`."""
+    reached = ((name, reach(file, name)) for name in islice(file, MOST_IN_GROUP))
+    at_root = [(f"/{decode(name)}", thing) for name, thing in reached if isinstance(thing, h5py.Group)]
+    claimed = {path for path, group in at_root if nx_class(group) == "NXentry"}
+    sas = {path for path, group in at_root if as_text(attribute(group, "canSAS_class")) == "SASentry"}
+    likely = {path for path, group in at_root if not nx_class(group) and any(name in group for name in _MEMBERS)}
+    return claimed or sas or likely
+
+
 def _walk(file: h5py.File, definitions: Definitions, findings: Findings) -> Walk:
     try:
-        found = {entry.path for entry in entries(file)}
+        found = _entries(file)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise BadInput(f"cannot be read ({str(error)[:100]})", file=file.filename) from None
     walk = Walk(definitions, findings, found)

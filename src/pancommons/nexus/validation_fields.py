@@ -132,7 +132,7 @@ def check_attributes(
 ) -> dict[str, Any]:
     """Check the attributes of a thing, and return those that are small."""
     try:
-        names = list(islice(thing.attrs, MOST_ATTRIBUTES + 1))
+        names = [one if isinstance(one, str) else decode(one) for one in islice(thing.attrs, MOST_ATTRIBUTES + 1)]
     except (OSError, RuntimeError, ValueError):
         findings.add("warning", "unreadable", path, "its attributes cannot be read")
         return {}

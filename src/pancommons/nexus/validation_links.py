@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import h5py
 
+from pancommons.base.errors import BadInput
+from pancommons.nexus.links import dataset_sources
 from pancommons.nexus.nxdl import Link
 from pancommons.nexus.read import attribute, member, nx_class
 from pancommons.nexus.text import as_text, decode
@@ -12,6 +14,22 @@ from pancommons.nexus.validation_layers import Match
 
 _MOST_STEPS = 12
 _MOST_MEMBERS = 500
+
+
+def reach(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """Return a member of a group, or None where there is none.
+
+    A link to another file is followed only to regular files: HDF5 would wait for ever at a pipe.
+    """
+    try:
+        if "/" in decode(name) or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            place = decode(name) if decode(name).startswith("/") else f"{group.name}/{decode(name)}"
+            sources = dataset_sources(group.file.filename, place)
+            if any(one.missing and one.kind == "external link" for one in sources):
+                return None
+    except (BadInput, KeyError, OSError, RuntimeError, ValueError, TypeError):
+        return None
+    return member(group, name)
 
 
 def dangling(group: h5py.Group, name: str, path: str, findings: Findings) -> None:
@@ -46,15 +64,15 @@ def _resolve(group: h5py.Group, target: str) -> h5py.Group | h5py.Dataset | None
     parts = [part for part in (group.name or "/").split("/") if part]
     if not steps or not parts or len(steps) > _MOST_STEPS:
         return None
-    place: h5py.Group | h5py.Dataset | None = member(group.file, f"/{parts[0]}")
+    place: h5py.Group | h5py.Dataset | None = reach(group.file, parts[0])
     for step in steps[1:]:
         if not isinstance(place, h5py.Group):
             return None
         name, _, cls = step.partition(":")
         if cls or not name.startswith("NX"):
-            place = member(place, name)
+            place = reach(place, name)
         else:
             names = list(place)[:_MOST_MEMBERS]
-            inner = (member(place, one) for one in names)
+            inner = (reach(place, one) for one in names)
             place = next((one for one in inner if isinstance(one, h5py.Group) and nx_class(one) == name), None)
     return place

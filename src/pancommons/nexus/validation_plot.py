@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import h5py
 
-from pancommons.nexus.read import member
 from pancommons.nexus.text import as_text, as_texts, names_in
 from pancommons.nexus.validation_findings import Findings
+from pancommons.nexus.validation_links import reach
 from pancommons.nexus.validation_values import small_attribute
 
 
@@ -15,7 +15,7 @@ def check_plot(group: h5py.Group, path: str, findings: Findings) -> None:
     signal_name = as_text(small_attribute(group, "signal"))
     if not signal_name:
         return
-    signal = member(group, signal_name)
+    signal = reach(group, signal_name)
     if not isinstance(signal, h5py.Dataset):
         findings.add("error", "plot", f"{path}@signal", f"names {signal_name[:100]}, which is no dataset in this group")
         return
@@ -25,7 +25,7 @@ def check_plot(group: h5py.Group, path: str, findings: Findings) -> None:
         text = f"names {len(named)} axes, where {signal_name[:100]} has {signal.ndim}"
         findings.add("warning", "plot", f"{path}@axes", text)
     for place, name in enumerate(named):
-        axis = member(group, name) if name not in ("", ".") else None
+        axis = reach(group, name) if name not in ("", ".") else None
         if name in ("", "."):
             continue
         if not isinstance(axis, h5py.Dataset):

@@ -9,7 +9,7 @@ import h5py
 
 from pancommons.nexus.definitions import Definitions
 from pancommons.nexus.nxdl import Field, Group, Link
-from pancommons.nexus.read import member, nx_class
+from pancommons.nexus.read import nx_class
 from pancommons.nexus.text import as_texts, decode
 from pancommons.nexus.validation_fields import agreement, check_attributes, check_field
 from pancommons.nexus.validation_findings import EntryVerdict, Findings, severity
@@ -23,7 +23,7 @@ from pancommons.nexus.validation_layers import (
     match_links,
     named_groups,
 )
-from pancommons.nexus.validation_links import check_link, dangling
+from pancommons.nexus.validation_links import check_link, dangling, reach
 from pancommons.nexus.validation_plot import check_plot
 from pancommons.nexus.validation_values import kind_of, small_value
 
@@ -59,8 +59,8 @@ class Walk:
         if depth > DEEPEST:
             self._findings.limit(f"groups deeper than {DEEPEST} were not looked at")
             return
-        found = check_attributes(group, path, [(layer, layer.content.attributes) for layer in layers], self._findings)
-        if found.get("NX_class") == "NXdata" or any(layer.name == "NXdata" for layer in layers):
+        check_attributes(group, path, [(layer, layer.content.attributes) for layer in layers], self._findings)
+        if any(layer.name == "NXdata" for layer in layers):
             check_plot(group, path, self._findings)
         names = list(islice(group, MOST_IN_GROUP + 1))
         if len(names) > MOST_IN_GROUP:
@@ -80,10 +80,11 @@ class Walk:
         self, group: h5py.Group, name: str, path: str, layers: list[Layer], depth: int
     ) -> list[Field | Group | Link]:
         """Check one member of a group, and return the items of the layers that it is."""
+        thing = reach(group, name)
+        stored, name = name, decode(name)
         links = match_links(layers, name)
-        thing = member(group, name)
         if thing is None:
-            dangling(group, name, path, self._findings)
+            dangling(group, stored, path, self._findings)
             meant: list[Field | Group | Link] = [match.item for match in match_fields(layers, name)]
             meant += [match.item for match in links]
             return meant + [match.item for match in named_groups(layers, name)]
@@ -207,7 +208,7 @@ class Walk:
         self.entries.append(EntryVerdict(path, tuple(known), tuple(unknown), errors))
 
     def _claimed(self, group: h5py.Group, path: str, cls: str) -> list[str]:
-        dataset = member(group, "definition")
+        dataset = reach(group, "definition")
         place = f"{path}/definition"
         if not isinstance(dataset, h5py.Dataset):
             if cls == "NXentry":
