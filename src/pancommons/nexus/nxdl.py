@@ -213,7 +213,7 @@ class _Reader:
             deprecated=given.get("deprecated", ""),
             type=of or given.get("type", "NXobject"),
             least=max(_count(given.get("minOccurs"), 0), 1) if presence == "required" else 0,
-            most=_count(given.get("maxOccurs"), _UNBOUNDED if not name else 1),
+            most=_count(given.get("maxOccurs"), _UNBOUNDED),
             choice=choice,
             attributes=tuple(self.attribute(one) for one in element.all("attribute")),
             fields=tuple(self.field(one) for one in element.all("field")),
