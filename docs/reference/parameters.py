@@ -82,7 +82,8 @@ def _tables(properties: dict[str, Any], level: int = 2, kind: str = "") -> Itera
             for name, told in properties.items()
             if told["group"] == group
         ]
-        head = f"({kind}{group.lower().replace(' ', '-')})=\n{'#' * level} {group}\n\n| parameter | type | unit | default | meaning |\n"
+        label = f"{kind}{group.lower().replace(' ', '-')}"
+        head = f"({label})=\n{'#' * level} {group}\n\n| parameter | type | unit | default | meaning |\n"
         yield head + "|---|---|---|---|---|\n" + "".join(rows)
 
 

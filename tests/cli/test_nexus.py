@@ -9,8 +9,8 @@ from pathlib import Path
 import h5py
 import pytest
 
-from pancommons.nexus import definitions
-from pancommons.nexus.definitions import VARIABLE
+from pancommons.nexus.validation import definitions
+from pancommons.nexus.validation.definitions import VARIABLE
 from tests.cli.conftest import Command
 
 XML = '<definition name="{name}" extends="NXobject" category="{category}">{content}</definition>'

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus import definitions
-from pancommons.nexus.definitions import VARIABLE, Definitions, find_definitions
+from pancommons.nexus.validation import definitions
+from pancommons.nexus.validation.definitions import VARIABLE, Definitions, find_definitions
 
 XML = '<definition name="{name}" extends="{extends}" category="base"/>'
 

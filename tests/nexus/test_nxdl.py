@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus.definitions import Definitions
-from pancommons.nexus.nxdl import DEEPEST, read_definition
+from pancommons.nexus.validation.definitions import Definitions
+from pancommons.nexus.validation.nxdl import DEEPEST, read_definition
 
 OURS = """<?xml version="1.0"?>
 <definition xmlns="http://definition.nexusformat.org/nxdl/3.1" name="NXours" extends="NXobject" category="{category}"

@@ -16,14 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus import validation_walk
-from pancommons.nexus.definitions import Definitions
-from pancommons.nexus.nxdl import Enumeration
-from pancommons.nexus.validation import Verdict, validate
-from pancommons.nexus.validation_findings import MOST_FINDINGS, Findings
-from pancommons.nexus.validation_names import fit
-from pancommons.nexus.validation_units import fits
-from pancommons.nexus.validation_values import enumeration_problem, type_problem
+from pancommons.nexus.validation import Verdict, validate, walk
+from pancommons.nexus.validation.definitions import Definitions
+from pancommons.nexus.validation.findings import MOST_FINDINGS, Findings
+from pancommons.nexus.validation.names import fit
+from pancommons.nexus.validation.nxdl import Enumeration
+from pancommons.nexus.validation.units import fits
+from pancommons.nexus.validation.values import enumeration_problem, type_problem
 from pancommons.nexus.write import Field, create
 
 SharedData = Callable[[str], Path]
@@ -172,9 +171,9 @@ def test_limits_are_kept_and_said(tmp_path: Path, definitions: Definitions, monk
             deep.attrs["NX_class"] = "NXcollection"
     verdict = validate(tmp_path / "a.nxs", definitions)
     assert verdict.judgement == "not validated" and "deeper than 32" in verdict.reason
-    monkeypatch.setattr(validation_walk, "MOST_IN_GROUP", 10)
+    monkeypatch.setattr(walk, "MOST_IN_GROUP", 10)
     assert "more than 10 members" in validate(tmp_path / "a.nxs", definitions).reason
-    monkeypatch.setattr(validation_walk, "MOST_ITEMS", 5)
+    monkeypatch.setattr(walk, "MOST_ITEMS", 5)
     assert "only the first 5" in validate(tmp_path / "a.nxs", definitions).reason
 
 

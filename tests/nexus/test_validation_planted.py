@@ -12,15 +12,15 @@ import h5py
 import numpy as np
 import pytest
 
-from pancommons.nexus.definitions import Definitions
-from pancommons.nexus.nxdl import Attribute, Field, Group
 from pancommons.nexus.text import as_texts
 from pancommons.nexus.validation import Verdict, validate
-from pancommons.nexus.validation_layers import application_layers
-from pancommons.nexus.validation_links import _resolve
-from pancommons.nexus.validation_names import fit
-from pancommons.nexus.validation_units import _REFERENCES, wants_unit
-from pancommons.nexus.validation_values import _words
+from pancommons.nexus.validation.definitions import Definitions
+from pancommons.nexus.validation.layers import application_layers
+from pancommons.nexus.validation.links import _resolve
+from pancommons.nexus.validation.names import fit
+from pancommons.nexus.validation.nxdl import Attribute, Field, Group
+from pancommons.nexus.validation.units import _REFERENCES, wants_unit
+from pancommons.nexus.validation.values import _words
 
 pytestmark = pytest.mark.real
 SharedData = Callable[[str], Path]

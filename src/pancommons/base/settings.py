@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     workers: int | None = Field(None, ge=1, description="units at a time; the cores allowed when not given")
     memory: str | None = Field(None, description="memory a run may use, as 4G; half of what is free when not given")
     agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
+    nexus_definitions: str | None = Field(
+        None, description="folder of the NeXus definitions; those of an installed package when not given"
+    )
     techniques: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="a table per technique, read by that technique alone"
     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pancommons.nexus.definitions import Definitions
     from pancommons.nexus.validation import Verdict
+    from pancommons.nexus.validation.definitions import Definitions
 
 _EXIT = {"valid": 0, "invalid": 1, "not validated": 2}
 
@@ -37,7 +37,7 @@ def validate(
     as_json: Annotated[bool, typer.Option("--json", help="Print verdicts and all findings as JSON.")] = False,
 ) -> None:
     """Check files against the NeXus definitions they name; exit 1 if one is invalid, 2 if it cannot be judged."""
-    from pancommons.nexus.definitions import find_definitions
+    from pancommons.nexus.validation.definitions import find_definitions
 
     known = find_definitions(definitions)
     verdicts = []

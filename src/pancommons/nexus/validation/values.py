@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 
 from pancommons.nexus import units
-from pancommons.nexus.nxdl import Enumeration
 from pancommons.nexus.read import attribute
 from pancommons.nexus.text import as_texts
-from pancommons.nexus.validation_findings import Severity
+from pancommons.nexus.validation.findings import Severity
+from pancommons.nexus.validation.nxdl import Enumeration
 
 MOST_VALUES = 4096
 MOST_BYTES = 1 << 20

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pancommons.nexus.nxdl import Dimensions
-from pancommons.nexus.validation_findings import Findings, Severity
+from pancommons.nexus.validation.findings import Findings, Severity
+from pancommons.nexus.validation.nxdl import Dimensions
 
 
 class Symbols:

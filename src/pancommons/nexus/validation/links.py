@@ -6,11 +6,11 @@ import h5py
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus.links import dataset_sources
-from pancommons.nexus.nxdl import Link
 from pancommons.nexus.read import attribute, member, nx_class
 from pancommons.nexus.text import as_text, decode
-from pancommons.nexus.validation_findings import Findings
-from pancommons.nexus.validation_layers import Match
+from pancommons.nexus.validation.findings import Findings
+from pancommons.nexus.validation.layers import Match
+from pancommons.nexus.validation.nxdl import Link
 
 _MOST_STEPS = 12
 _MOST_MEMBERS = 500

@@ -13,13 +13,13 @@ from pathlib import Path
 import h5py
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus.definitions import HOW_TO_GET_THEM, Definitions
 from pancommons.nexus.read import attribute, nx_class, open_file
 from pancommons.nexus.text import as_text, decode
-from pancommons.nexus.validation_findings import EntryVerdict, Finding, Findings, Judgement, Verdict
-from pancommons.nexus.validation_layers import class_layers
-from pancommons.nexus.validation_links import reach
-from pancommons.nexus.validation_walk import MOST_IN_GROUP, Walk
+from pancommons.nexus.validation.definitions import HOW_TO_GET_THEM, Definitions
+from pancommons.nexus.validation.findings import EntryVerdict, Finding, Findings, Judgement, Verdict
+from pancommons.nexus.validation.layers import class_layers
+from pancommons.nexus.validation.links import reach
+from pancommons.nexus.validation.walk import MOST_IN_GROUP, Walk
 
 __all__ = ["EntryVerdict", "Finding", "Verdict", "validate"]
 

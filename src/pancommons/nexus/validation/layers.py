@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pancommons.nexus.definitions import Definitions
-from pancommons.nexus.nxdl import Attribute, Field, Group, Link
-from pancommons.nexus.validation_names import ANY, SPECIFIED, fit
-from pancommons.nexus.validation_shapes import Symbols
+from pancommons.nexus.validation.definitions import Definitions
+from pancommons.nexus.validation.names import ANY, SPECIFIED, fit
+from pancommons.nexus.validation.nxdl import Attribute, Field, Group, Link
+from pancommons.nexus.validation.shapes import Symbols
 
 Item = TypeVar("Item", Field, Group, Attribute, Link)
 

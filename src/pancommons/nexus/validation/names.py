@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from pancommons.nexus.nxdl import NameType
+from pancommons.nexus.validation.nxdl import NameType
 
 SPECIFIED, PARTIAL, ANY = 3, 2, 1
 _REPLACED = re.compile(r"[A-Z]+(?:_[A-Z]+)*")

@@ -5,14 +5,13 @@ This package carries no copy of them. A package that does is found without being
 
 from __future__ import annotations
 
-import os
 import re
 from importlib import metadata, util
 from pathlib import Path
 
 from pancommons.base.errors import BadInput
 from pancommons.base.settings import settings
-from pancommons.nexus.nxdl import Definition, read_definition
+from pancommons.nexus.validation.nxdl import Definition, read_definition
 
 VARIABLE = "PANCOMMONS_NEXUS_DEFINITIONS"
 HOW_TO_GET_THEM = (
@@ -93,9 +92,8 @@ class Definitions:
 def find_definitions(folder: str | Path | None = None) -> Definitions | None:
     """Find the NeXus definitions.
 
-    Taken are, in this order, the folder given, the one of the environment variable
-    ``PANCOMMONS_NEXUS_DEFINITIONS``, the one of the settings (``nexus_definitions``), and the data of an installed
-    package.
+    Taken are, in this order, the folder given, the one of the settings (``nexus_definitions`` or
+    ``PANCOMMONS_NEXUS_DEFINITIONS``), and the data of an installed package.
 
     Returns
     -------
@@ -107,7 +105,7 @@ def find_definitions(folder: str | Path | None = None) -> Definitions | None:
     BadInput
         If a folder was named that holds no definitions.
     """
-    named = folder or os.environ.get(VARIABLE) or getattr(settings(), "nexus_definitions", None)
+    named = folder or settings().nexus_definitions
     if named:
         place = Path(named).expanduser()
         if not (place / "base_classes").is_dir():

@@ -8,13 +8,13 @@ from typing import Any
 
 import h5py
 
-from pancommons.nexus.nxdl import Attribute, Field
 from pancommons.nexus.text import as_text, decode
 from pancommons.nexus.units import parse
-from pancommons.nexus.validation_findings import Findings, Severity
-from pancommons.nexus.validation_layers import Layer, Match, match_attributes
-from pancommons.nexus.validation_units import fits, wants_unit
-from pancommons.nexus.validation_values import (
+from pancommons.nexus.validation.findings import Findings, Severity
+from pancommons.nexus.validation.layers import Layer, Match, match_attributes
+from pancommons.nexus.validation.nxdl import Attribute, Field
+from pancommons.nexus.validation.units import fits, wants_unit
+from pancommons.nexus.validation.values import (
     enumeration_problem,
     kind_of,
     kind_of_value,

@@ -7,13 +7,12 @@ from itertools import islice
 
 import h5py
 
-from pancommons.nexus.definitions import Definitions
-from pancommons.nexus.nxdl import Field, Group, Link
 from pancommons.nexus.read import nx_class
 from pancommons.nexus.text import as_texts, decode
-from pancommons.nexus.validation_fields import agreement, check_attributes, check_field
-from pancommons.nexus.validation_findings import EntryVerdict, Findings, severity
-from pancommons.nexus.validation_layers import (
+from pancommons.nexus.validation.definitions import Definitions
+from pancommons.nexus.validation.fields import agreement, check_attributes, check_field
+from pancommons.nexus.validation.findings import EntryVerdict, Findings, severity
+from pancommons.nexus.validation.layers import (
     Layer,
     Match,
     application_layers,
@@ -23,9 +22,10 @@ from pancommons.nexus.validation_layers import (
     match_links,
     named_groups,
 )
-from pancommons.nexus.validation_links import check_link, dangling, reach
-from pancommons.nexus.validation_plot import check_plot
-from pancommons.nexus.validation_values import kind_of, small_value
+from pancommons.nexus.validation.links import check_link, dangling, reach
+from pancommons.nexus.validation.nxdl import Field, Group, Link
+from pancommons.nexus.validation.plot import check_plot
+from pancommons.nexus.validation.values import kind_of, small_value
 
 MOST_ITEMS = 100_000
 MOST_IN_GROUP = 20_000

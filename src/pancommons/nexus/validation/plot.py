@@ -5,9 +5,9 @@ from __future__ import annotations
 import h5py
 
 from pancommons.nexus.text import as_text, as_texts, names_in
-from pancommons.nexus.validation_findings import Findings
-from pancommons.nexus.validation_links import reach
-from pancommons.nexus.validation_values import small_attribute
+from pancommons.nexus.validation.findings import Findings
+from pancommons.nexus.validation.links import reach
+from pancommons.nexus.validation.values import small_attribute
 
 
 def check_plot(group: h5py.Group, path: str, findings: Findings) -> None:
