@@ -53,7 +53,7 @@ def _case() -> _Case:
     pixels = pixels_of(loq.banks["rear"], loq, user.centre, -8.0)
     pixels = pixels.chosen(kept_pixels(loq.banks["rear"], pixels, user))
     if FOLDER.exists():
-        from pancommons.techniques.sans.run import open_run
+        from pancommons.techniques.sans.read import open_run
 
         run = open_run(FOLDER / "LOQ74044.nxs")
         times, counts = run.edges, np.ascontiguousarray(run.read(0)[run.places(pixels.spectra)])
@@ -140,7 +140,7 @@ def _over(angle: Any, wavelength: Any) -> Any:
 def _reduction() -> Iterator[Row]:
     """Read five runs and the calibration, and reduce both banks of sample and can; the report is not counted."""
     from pancommons.pipelines.job import Allowance, Job
-    from pancommons.techniques.sans import isis_nexus, planning, run
+    from pancommons.techniques.sans import isis_nexus, planning, read
     from pancommons.techniques.sans.pipeline import SansParameters
     from pancommons.techniques.sans.steps import beam_transmission
 
@@ -152,7 +152,7 @@ def _reduction() -> Iterator[Row]:
     job = Job(inputs=inputs, parameters=SansParameters(), allowance=Allowance(1, 1 << 30))
 
     def whole() -> Any:
-        run._opened.cache_clear()
+        read._opened.cache_clear()
         isis_nexus._counts.cache_clear()
         made = planning._measurement(job)
         sums = {}

@@ -121,7 +121,7 @@ def test_it_names_no_machine() -> None:
     for file in GOLDEN.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
-            for word in (b"/tmp/", b"/work/", b"/home/", b"/root/"):
+            for word in (b"/tmp/", b"/home/", bytes(Path.home()) + b"/"):
                 assert word not in content, file
     assert sum(file.stat().st_size for file in GOLDEN.rglob("*") if file.is_file()) < 150_000
 

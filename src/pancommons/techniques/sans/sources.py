@@ -15,8 +15,9 @@ import h5py
 from pancommons.base.errors import BadInput
 from pancommons.nexus.read import member, open_file, text
 from pancommons.pipelines.job import Job
+from pancommons.techniques.sans.read import open_run
 from pancommons.techniques.sans.rkh import Curve, parse_rkh, read_rkh
-from pancommons.techniques.sans.run import Run, open_run
+from pancommons.techniques.sans.run import Run
 from pancommons.techniques.sans.user_file import UserFile, parse_user_file, read_user_file
 
 _Read = TypeVar("_Read")
