@@ -81,6 +81,8 @@ def _write_curve(nexus: Writer, name: str, q: Floats, curve: Curve, title: str) 
     )  # fmt: skip
     group.attrs["canSAS_class"] = "SASdata"
     group.attrs["I_axes"] = "Q"
+    group.attrs["mask"] = "mask"
+    nexus.field(group, Field("mask", np.zeros(np.count_nonzero(use), np.int8)))
     nexus.field(group, Field("Idev", curve.error[use], "1/cm"))
     nexus.field(group, Field("Qdev", curve.spread[use], "1/angstrom"))
     nexus.field(group, Field("I_errors", link=f"{group.name}/Idev"))
@@ -137,7 +139,7 @@ def _write_transmissions(nexus: Writer, job: Job) -> None:
         )
         group.attrs["canSAS_class"] = "SAStransmission_spectrum"
         group.attrs["signal"] = "T"
-        group.attrs["T_axes"] = "lambda"
+        group.attrs["T_axes"] = "T"  # the only value that NXcanSAS allows; "axes" names the wavelength
         group.attrs["axes"] = ["lambda"]
         group.attrs["name"] = name
         group.attrs["timestamp"] = measurement_of(job).sample.start or ""
