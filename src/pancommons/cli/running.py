@@ -189,6 +189,7 @@ def _places(requests: list[Request], out: Path | None) -> list[Path | None]:
 
 def execute(path: Path, on: str | None, *, as_json: bool) -> None:
     """Run or resume a folder with progress, Ctrl-C as a stop, and a closing line; exit 3 when partial."""
+    from pancommons.base.errors import RunPartial
     from pancommons.base.settings import settings
     from pancommons.pipelines import runner
     from pancommons.pipelines.progress import JsonLines, default_listeners
@@ -199,7 +200,7 @@ def execute(path: Path, on: str | None, *, as_json: bool) -> None:
     if not as_json:
         say_result(path)
     if state == "partial":
-        raise typer.Exit(3)
+        raise typer.Exit(RunPartial.exit_code)
 
 
 def say_result(path: Path) -> None:
