@@ -1,0 +1,1 @@
+"""The database: its engine, what SQLite and PostgreSQL do differently, and the migrations."""
