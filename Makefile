@@ -10,7 +10,7 @@ DATA ?= $(or $(PANCOMMONS_TEST_DATA),../shared/data)
 install: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dask,notebook]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dask,nexus-definitions,notebook]"
 	touch $@
 
 $(VENV)/developed: $(VENV)/installed

@@ -102,7 +102,7 @@ def test_a_name_in_a_file_is_no_command_to_the_terminal(pan: Command, here: Path
 
 def test_the_package_of_definitions_is_not_imported(pan: Command, here: Path, folder: Path) -> None:
     pan("nexus", "validate", write(here / "a.nxs"))
-    assert not {"pynxtools", "nxvalidate"} & set(sys.modules)
+    assert not {"nexusformat", "pynxtools", "nxvalidate"} & set(sys.modules)
 
 
 def test_help(pan: Command) -> None:

@@ -94,7 +94,7 @@ def test_without_definitions_nothing_is_judged(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.nxs", "w") as file:
         entry_in(file)
     verdict = validate(tmp_path / "a.nxs", None)
-    assert verdict.judgement == "not validated" and "install a package" in verdict.reason
+    assert verdict.judgement == "not validated" and "install the package" in verdict.reason
     with pytest.raises(BadInput, match="there is no such file"):
         validate(tmp_path / "b.nxs", None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def combine(job: Job, parts: list[Part]) -> Outcome:
         entry = file.create_group("entry")
         entry.attrs.update(NX_class="NXentry", default="data")
         entry["title"] = "toy"
-        entry["end_time"] = str(job.folder)
+        entry["end_time"] = datetime.now(UTC).isoformat()
         data = entry.create_group("data")
         data.attrs.update(NX_class="NXdata", signal="data")
         data.create_virtual_dataset("data", layout, fillvalue=np.nan).attrs["units"] = "mm"

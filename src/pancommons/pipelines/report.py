@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pancommons.base.machine import format_size
-from pancommons.pipelines import environment
+from pancommons.pipelines import environment, validity
 from pancommons.pipelines.declaration import Findings, Pipeline
 from pancommons.pipelines.folder import RunFolder
 from pancommons.pipelines.parameters import group_of, unit_of
@@ -22,6 +22,8 @@ from pancommons.pipelines.record import Record
 
 if TYPE_CHECKING:
     import jinja2
+
+    from pancommons.nexus.validation import Verdict
 
 FORMAT = 1
 """The version of ``report.json``."""
@@ -41,6 +43,7 @@ def facts(
     failed: list[str],
     state: str,
     began: float,
+    verdict: Verdict | None = None,
 ) -> dict[str, Any]:
     """Gather what ``report.json`` holds.
 
@@ -58,6 +61,8 @@ def facts(
         ``done`` or ``partial``.
     began
         When the runner took the folder, in seconds since 1970.
+    verdict
+        What validating ``result.nxs`` gave; None without such a file.
 
     Returns
     -------
@@ -65,6 +70,7 @@ def facts(
         JSON values; numbers that are not finite are null.
     """
     ended = time.time()
+    unfit = validity.warnings(verdict) if verdict else ()
     gathered = {
         "format": FORMAT,
         "id": record.id,
@@ -96,7 +102,8 @@ def facts(
         ],
         "merits": _merits(pipeline, findings),
         "figures": [figure.__dict__ for figure in findings.figures],
-        "warnings": list(dict.fromkeys([*record.warnings, *findings.warnings])),
+        "warnings": list(dict.fromkeys([*record.warnings, *findings.warnings, *unfit])),
+        "validation": validity.facts(verdict) if verdict else None,
         "failed": failed,
         "citations": [{"text": citation.text, "doi": citation.doi} for citation in pipeline.citations],
         "licence": pipeline.licence,

@@ -13,7 +13,7 @@ import numpy as np
 
 from pancommons.base import durable
 from pancommons.base.errors import BadInput, PanError, RunStopped
-from pancommons.pipelines import crate, registry, report
+from pancommons.pipelines import crate, registry, report, validity
 from pancommons.pipelines.declaration import Findings, Outcome, Pipeline, Stage, resolve
 from pancommons.pipelines.digesting import InputDigests
 from pancommons.pipelines.environment import packages, processor_family
@@ -185,7 +185,10 @@ class _Run:
 
     def _conclude(self, findings: Findings, failed: list[str], state: str, began: float) -> None:
         record = self.folder.record()
-        facts = report.facts(record, self.pipeline, findings, failed=failed, state=state, began=began)
+        verdict = validity.judge(self.folder.result) if self.folder.result.exists() else None
+        for text in validity.warnings(verdict) if verdict else ():
+            self.log.add("warning", text=text)
+        facts = report.facts(record, self.pipeline, findings, failed=failed, state=state, began=began, verdict=verdict)
         durable.write_json(self.folder.report, facts)
         durable.write_text(self.folder.page, report.page(self.folder, self.pipeline))
         crate.write(self.folder, self.pipeline)

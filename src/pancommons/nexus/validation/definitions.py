@@ -15,12 +15,12 @@ from pancommons.nexus.validation.nxdl import Definition, read_definition
 
 VARIABLE = "PANCOMMONS_NEXUS_DEFINITIONS"
 HOW_TO_GET_THEM = (
-    "install a package that carries the NeXus definitions (pip install pynxtools), or name a folder that holds "
+    "install the package that carries the NeXus definitions (pip install nexusformat), or name a folder that holds "
     f"base_classes and applications with --definitions or {VARIABLE}"
 )
 
 _SUBFOLDERS = ("applications", "base_classes", "contributed_definitions")
-_PACKAGES = ("pynxtools", "nxvalidate")
+_PACKAGES = ("nexusformat", "pynxtools", "nxvalidate")
 _NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 _MOST_ANCESTORS = 16
 

@@ -159,6 +159,6 @@ class Verdict:
         }
 
     def __str__(self) -> str:
-        counted = [f"{self.counts[severity]} {severity}" for severity in ("error", "warning", "info")
-                   if self.counts.get(severity)]  # fmt: skip
+        words = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "info": ("remark", "remarks")}
+        counted = [f"{n} {words[severity][n != 1]}" for severity in words if (n := self.counts.get(severity, 0))]
         return f"{self.file}: {self.judgement}" + (f" ({', '.join(counted)})" if counted else "")
