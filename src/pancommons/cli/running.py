@@ -6,15 +6,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pancommons.cli import batch
 from pancommons.cli.options import given, signature
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ WHERE = "Where and how it runs"
 Out = Annotated[
     Path | None,
     typer.Option(help="The run folder to make [default: ./STEM-PIPELINE-N].", rich_help_panel=WHERE),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Run every line of a CSV file whose columns are inputs and parameters, into folders in --out "
+        "[default: the file's stem].",
+        rich_help_panel=WHERE,
+    ),
 ]
 On = Annotated[
     str | None,
@@ -74,8 +84,11 @@ def _add(group: typer.Typer, pipeline: Pipeline) -> None:
     from pancommons.pipelines.inputs import assign
 
     def command(
-        inputs: Annotated[list[str], typer.Argument(metavar="[ROLE=]PATH...", help=_roles(pipeline))],
+        inputs: Annotated[
+            list[str] | None, typer.Argument(metavar="[ROLE=]PATH...", help=_roles(pipeline), show_default=False)
+        ] = None,
         out: Out = None,
+        table: Table = None,
         preset: Annotated[
             str | None,
             typer.Option(
@@ -100,24 +113,32 @@ def _add(group: typer.Typer, pipeline: Pipeline) -> None:
         json_lines: Json = False,
         **options: Any,
     ) -> None:
+        from pancommons.base.settings import settings
         from pancommons.pipelines.creation import Request
+        from pancommons.pipelines.executors import factory
+        from pancommons.pipelines.table import requests as requests_of
 
-        primary, others = assign(pipeline, inputs)
+        primary, others = assign(pipeline, inputs or [])
         role = pipeline.primary
-        batch = [primary] if role.many or not primary else [[path] for path in primary]
-        requests = [
-            Request(
-                pipeline=pipeline.name,
-                inputs={**({role.name: paths} if paths else {}), **others},
-                parameters=given(options),
-                preset=preset,
-                file=params,
-                preview=preview,
-                workers=workers,
-                memory=memory,
-            )
-            for paths in batch
-        ]
+        common = Request(
+            pipeline=pipeline.name,
+            inputs=others,
+            parameters=given(options),
+            preset=preset,
+            file=params,
+            preview=preview,
+            workers=workers,
+            memory=memory,
+        )
+        if not dry_run:
+            factory(on or settings().on, 1)
+        if table is not None:
+            common = replace(common, inputs={**others, **({role.name: primary} if primary else {})})
+            runs = requests_of(pipeline, table, common)
+            _run_table(runs, out or Path(table.stem), on, dry_run=dry_run, as_json=json_lines)
+            return
+        several = [primary] if role.many or not primary else [[path] for path in primary]
+        requests = [replace(common, inputs={**({role.name: paths} if paths else {}), **others}) for paths in several]
         _run_all(requests, out, on, dry_run=dry_run, as_json=json_lines)
 
     signature(command, pipeline.parameters)
@@ -139,52 +160,58 @@ def _roles(pipeline: Pipeline) -> str:
 
 def _run_all(requests: list[Request], out: Path | None, on: str | None, *, dry_run: bool, as_json: bool) -> None:
     """Run one request, or several as a batch with a folder each; exit with the worst code."""
-    from pancommons.base.errors import PanError
-    from pancommons.base.settings import settings
-    from pancommons.cli import say_error
     from pancommons.pipelines import creation
-    from pancommons.pipelines.executors import factory
 
-    if not dry_run:
-        factory(on or settings().on, 1)
-    worst = 0
-    for request, place in zip(requests, _places(requests, out), strict=True):
-        try:
+    worst = batch.Worst(as_json=as_json)
+    alone = len(requests) == 1
+    for request, place in zip(requests, batch.places(requests, out), strict=True):
+        with nullcontext() if alone else worst.surviving():
             prepared = creation.examine(request)
             if dry_run:
                 _say_plan(prepared, place, as_json=as_json)
                 continue
-            if not as_json:
-                _say_start(prepared)
-            folder = creation.create(prepared, place)
-            if as_json:
-                print(json.dumps({"event": "created", **_facts(prepared, folder.path)}), flush=True)
-            execute(folder.path, on, as_json=as_json)
-        except PanError as error:
-            if len(requests) == 1:
-                raise
-            say_error(error, as_json=as_json)
-            worst = max(worst, error.exit_code)
-            if error.exit_code == 130:
-                break
-        except typer.Exit as end:
-            if len(requests) == 1:
-                raise
-            worst = max(worst, end.exit_code)
-    if worst:
-        raise typer.Exit(worst)
+            _start(prepared, place, on, as_json=as_json)
+        if worst.stopped:
+            break
+    worst.exit()
 
 
-def _places(requests: list[Request], out: Path | None) -> list[Path | None]:
-    """Give each run of a batch a folder of its own in ``out``, also where inputs have the same name."""
-    if out is None or len(requests) == 1:
-        return [out] * len(requests)
-    places: list[Path | None] = []
-    for request in requests:
-        stem = next(iter(next(iter(request.inputs.values())))).stem
-        names = (out / (stem if number == 1 else f"{stem}-{number}") for number in count(1))
-        places.append(next(name for name in names if name not in places))
-    return places
+def _run_table(requests: Mapping[str, Request], out: Path, on: str | None, *, dry_run: bool, as_json: bool) -> None:
+    """Run what a table asks for; runs that are there from an earlier try are kept, or gone on with."""
+    from pancommons.pipelines import creation
+    from pancommons.pipelines.api import finished
+
+    worst = batch.Worst(as_json=as_json)
+    for name, request in requests.items():
+        with worst.surviving():
+            prepared = creation.examine(request)
+            if dry_run:
+                _say_plan(prepared, out / name, as_json=as_json)
+                continue
+            folder = batch.existing(prepared, out / name)
+            if folder is None:
+                _start(prepared, out / name, on, as_json=as_json)
+            elif not finished(folder):
+                execute(folder.path, on, as_json=as_json)
+            elif not as_json:
+                print(f"{out / name}: done before", file=sys.stderr)
+        if worst.stopped:
+            break
+    if not dry_run and not as_json and out.exists():
+        batch.say_summary({name: out / name for name in requests}, out)
+    worst.exit()
+
+
+def _start(prepared: Prepared, place: Path | None, on: str | None, *, as_json: bool) -> None:
+    """Make the folder of a run and bring the run to its end."""
+    from pancommons.pipelines import creation
+
+    if not as_json:
+        _say_start(prepared)
+    folder = creation.create(prepared, place)
+    if as_json:
+        print(json.dumps({"event": "created", **_facts(prepared, folder.path)}), flush=True)
+    execute(folder.path, on, as_json=as_json)
 
 
 def execute(path: Path, on: str | None, *, as_json: bool) -> None:

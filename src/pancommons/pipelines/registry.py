@@ -20,6 +20,8 @@ RUN_OPTIONS = frozenset(
         "on",
         "workers",
         "memory",
+        "name",
+        "table",
         "json",
         "help",
         "server",
