@@ -35,3 +35,18 @@ def test_54431_from_raw_has_the_radius_of_the_standard(runs_54431: dict[str, Pat
     assert abs(merits["size"] - 74) < 2
     assert 0.6 < merits["fit_chi_square"] < 1.2
     assert merits["rescale"] is None
+
+
+def test_54431_has_the_centre_that_mantids_search_ends_at(runs_54431: dict[str, Path], reduce: Reduce) -> None:
+    walked = reduce(**runs_54431, centre="find", centre_finder="walk")
+    x, y = walked.found["centre"]
+    assert abs(x - 324.89) < 0.1
+    assert abs(y - 327.045) < 0.1
+
+
+def test_54431_has_a_centre_whose_error_is_said(runs_54431: dict[str, Path], reduce: Reduce) -> None:
+    """Fitted, the centre lies three standard errors above Mantid's; what it says of itself has to allow for that."""
+    merits = {merit["name"]: merit["value"] for merit in reduce(**runs_54431, centre="find").report["merits"]}
+    assert abs(merits["centre_x"] - 324.89) < 3 * 0.24
+    assert abs(merits["centre_y"] - 327.045) < 4 * 0.24
+    assert 0.5 < merits["centre_confidence"] < 0.9

@@ -42,7 +42,7 @@ def test_spheres_come_out_with_their_radius(spheres: tuple[Path, Path], reduce: 
     found = merits(run)
     assert found["size"] == pytest.approx(45, rel=0.002)
     assert 0.6 < found["fit_chi_square"] < 1.5
-    assert np.hypot(found["centre_x"] - CENTRE[0], found["centre_y"] - CENTRE[1]) < 0.15
+    assert np.hypot(found["centre_x"] - CENTRE[0], found["centre_y"] - CENTRE[1]) < 0.1
     assert found["centre_confidence"] > 0.5
     with h5py.File(run.path / "result.nxs") as file:
         entry = file["entry"]

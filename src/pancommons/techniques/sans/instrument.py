@@ -54,7 +54,11 @@ class Bank:
 
 @dataclass(frozen=True)
 class Instrument:
-    """What the reduction has to know of an instrument; lengths in metres along the beam from the moderator."""
+    """What the reduction has to know of an instrument; lengths in metres along the beam from the moderator.
+
+    `centre_origin` is where the beam's centre is counted from, mm; `centre_step` and `centre_radius`, mm, are the first
+    step of the instrument's own search for it and the ring of the detector that the search looks at.
+    """
 
     name: str
     facility: str
@@ -65,6 +69,8 @@ class Instrument:
     most_transmission_spectra: int
     monitor_prompt: tuple[float, float]
     centre_origin: tuple[float, float]
+    centre_step: float
+    centre_radius: tuple[float, float]
     collimation: float
     source_aperture: float
     moderator_spread: float
@@ -114,6 +120,8 @@ def instrument(name: str, date: str | None) -> Instrument:
         most_transmission_spectra=facts["most_spectra_of_a_transmission_run"],
         monitor_prompt=(facts["monitor_prompt_us"][0], facts["monitor_prompt_us"][1]),
         centre_origin=(facts["centre_origin_mm"][0], facts["centre_origin_mm"][1]),
+        centre_step=facts["centre_finder"]["step_mm"],
+        centre_radius=(facts["centre_finder"]["radius_mm"][0], facts["centre_finder"]["radius_mm"][1]),
         collimation=collimation["sample_aperture_z"] - collimation["source_aperture_z"],
         source_aperture=collimation["source_aperture_diameter_mm"],
         moderator_spread=collimation["moderator_spread_us"],

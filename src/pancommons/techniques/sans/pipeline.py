@@ -75,6 +75,12 @@ class SansParameters(Parameters):
         group="Correction",
         pattern=POINT,
     )
+    centre_finder: Literal["fit", "walk"] = parameter(
+        "fit",
+        "how the centre is found: fit, least misfit of opposite quarters weighted by their errors; walk, the halved "
+        "steps of ISIS's own search, to compare with it",
+        group="Correction",
+    )
     transmission_fit: str = parameter(
         "auto", "curve through the sample's transmission: log, linear, polynomial2 to 6, none", group="Correction",
         pattern=FIT,

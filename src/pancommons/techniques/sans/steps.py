@@ -53,7 +53,7 @@ def prepare(job: Job) -> Outcome:
     if parameters_of(job).centre == "find":
         from pancommons.techniques.sans.centre import find_centre
 
-        best = find_centre(made)
+        best = find_centre(made, parameters_of(job).centre_finder)
         found["centre"] = Found(list(best.centre), best.method, best.confidence, "mm")
         arrays["centre_looks"] = best.looks
         if best.confidence < _UNSURE:
