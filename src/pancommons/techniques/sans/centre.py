@@ -91,7 +91,8 @@ def find_centre(made: Measurement, how: str = "fit") -> BeamCentre:
 
 
 def _bottom(look: _Look, start: Floats) -> Floats:
-    at, step = start, _FIRST_STEP
+    at: Floats = start
+    step = _FIRST_STEP
     for _ in range(_ROUNDS):
         move = np.zeros(2)
         for axis in (0, 1):
@@ -111,7 +112,8 @@ def _bottom(look: _Look, start: Floats) -> Floats:
 
 def _walk(look: _Look, start: Floats) -> Floats:
     step = np.full(2, look.first_step)
-    before, at = look.residue(start), start + step
+    before = look.residue(start)
+    at: Floats = start + step
     for _ in range(_MOST_STEPS):
         now = look.residue(at)
         step = np.where(now > before, -step / 2, step)

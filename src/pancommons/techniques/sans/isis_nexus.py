@@ -1,7 +1,8 @@
-"""ISIS NeXus files, histogram mode: an entry ``raw_data_1`` with ``detector_1`` and a group for each monitor."""
+"""ISIS NeXus files: an entry ``raw_data_1`` with a group for each monitor, ``detector_1`` with counts, or events."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus.read import entries, groups, member, number, numbers, open_file, read_block, text, value
+from pancommons.techniques.sans.events import Chosen, EventReader, Events, read_events
 from pancommons.techniques.sans.run import Run, SampleShape
 
 _SHAPES = {"cylinder": 1, "flat plate": 2, "flatplate": 2, "disc": 3}
@@ -22,7 +24,7 @@ def read_nexus(path: Path, entry: str = "raw_data_1") -> Run:
     Raises
     ------
     BadInput
-        If the file or a field that every run has is missing or damaged, or the run holds events only.
+        If the file or a field that every run has is missing or damaged.
     """
     with open_file(path) as file:
         group = member(file, entry)
@@ -33,22 +35,26 @@ def read_nexus(path: Path, entry: str = "raw_data_1") -> Run:
                 file=path,
                 remedy="give a run as ISIS writes it, .nxs or .raw",
             )
-        edges = numbers(group, "detector_1/time_of_flight", "us")
+        events = read_events(group, path)
         counts = member(group, "detector_1/counts")
-        spectra = value(group, "detector_1/spectrum_index")
-        if edges is None or spectra is None or not isinstance(counts, h5py.Dataset) or counts.ndim != 3:
-            events = member(group, "detector_1_events") is not None
+        histogram = counts if isinstance(counts, h5py.Dataset) and counts.ndim == 3 else None
+        times, spectra = _times(group, path, events is not None), _spectra(group)
+        if times is None or spectra is None or (histogram is None and events is None):
             raise BadInput(
-                "holds events only, which are not read yet" if events else "holds no counts of detectors",
+                "holds no counts of detectors",
                 file=path,
                 field=f"{entry}/detector_1",
-                remedy="expected counts [period, spectrum, time] with spectrum_index and time_of_flight",
+                remedy="expected counts [period, spectrum, time] with spectrum_index and time_of_flight, or events",
             )
-        times = edges.to("us")
-        if times is None or times.shape != (counts.shape[2] + 1,) or np.size(spectra) != counts.shape[1]:
+        if histogram is not None and (times.shape != (histogram.shape[2] + 1,) or spectra.size != histogram.shape[1]):
             raise BadInput("times, spectra and counts do not fit together", file=path, field=f"{entry}/detector_1")
-        if np.any(np.diff(times) <= 0):
-            raise BadInput("times do not grow", file=path, field=f"{entry}/detector_1/time_of_flight")
+        periods = histogram.shape[0] if histogram is not None else _periods(group, events)
+        read: Callable[[int], NDArray[np.int32]]
+        if histogram is not None:
+            read = _Reader(path, histogram.name, path.stat().st_mtime_ns)
+        else:
+            assert events is not None  # noqa: S101 - see above
+            read = EventReader(events, spectra, times, tuple(Chosen(period) for period in range(periods)))
         return Run(
             path=path,
             entry=entry,
@@ -57,13 +63,49 @@ def read_nexus(path: Path, entry: str = "raw_data_1") -> Run:
             title=(text(group, "title") or "").strip(),
             start=text(group, "start_time"),
             edges=times,
-            periods=counts.shape[0],
-            monitors=_monitors(group, counts.shape, path),
-            spectra=np.asarray(spectra, np.int64).ravel(),
-            read=_Reader(path, counts.name, path.stat().st_mtime_ns),
+            periods=periods,
+            monitors=_monitors(group, (periods, times.size - 1), path),
+            spectra=spectra,
+            read=read,
             shape=_shape(group),
             charge=_charge(group),
+            events=events,
         )
+
+
+def _times(group: h5py.Group, path: Path, events: bool) -> NDArray[np.float64] | None:
+    """Return the edges of the detectors' bins of time, us; those of the monitors where events have none."""
+    names = [name for name, _ in groups(group) if name.startswith("monitor_")] if events else []
+    for name in ("detector_1", *sorted(names)):
+        found = numbers(group, f"{name}/time_of_flight", "us")
+        times = None if found is None else found.to("us")
+        if times is None:
+            continue
+        if times.ndim != 1 or times.size < 2 or np.any(np.diff(times) <= 0):
+            raise BadInput("times do not grow", file=path, field=f"{group.name}/{name}/time_of_flight")
+        return times
+    return None
+
+
+def _spectra(group: h5py.Group) -> NDArray[np.int64] | None:
+    """Return the numbers of the detectors' spectra; from ISIS's own table where events leave them out."""
+    own = value(group, "detector_1/spectrum_index")
+    if own is not None:
+        return np.asarray(own, np.int64).ravel()
+    table = value(group, "isis_vms_compat/SPEC")
+    if table is None:
+        return None
+    monitors = [
+        int(np.ravel(index)[0])
+        for name, monitor in groups(group)
+        if name.startswith("monitor_") and (index := value(monitor, "spectrum_index")) is not None
+    ]
+    return np.setdiff1d(np.asarray(table, np.int64).ravel(), [0, *monitors])
+
+
+def _periods(group: h5py.Group, events: Events | None) -> int:
+    said = number(group, "periods/number", "", "")
+    return int(said) if said else 1 + int(events.period.max(initial=0)) if events is not None else 1
 
 
 def _monitors(group: h5py.Group, shape: tuple[int, ...], path: Path) -> dict[int, NDArray[np.float64]]:
@@ -73,7 +115,7 @@ def _monitors(group: h5py.Group, shape: tuple[int, ...], path: Path) -> dict[int
         if not name.startswith("monitor_") or index is None or not isinstance(data, h5py.Dataset):
             continue
         counts = np.asarray(read_block(data), np.float64).reshape(-1, data.shape[-1])
-        if counts.shape != (shape[0], shape[2]):
+        if counts.shape != shape:
             raise BadInput("is not counted in the times of the detectors", file=path, field=monitor.name)
         monitors[int(np.ravel(index)[0])] = counts
     return monitors

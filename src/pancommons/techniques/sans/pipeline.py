@@ -27,6 +27,7 @@ _SIGNED = rf"[-+]?{_NUMBER}"
 RANGE = rf"^auto$|^{_NUMBER}:{_NUMBER}$"
 BINS = rf"^auto$|^{_NUMBER}:{_NUMBER}:{_NUMBER}%?$"
 PLANE = rf"^auto$|^none$|^{_NUMBER}:{_NUMBER}$"
+SLICES = rf"^none$|^[0-9]+$|^{_NUMBER}:{_NUMBER}:{_NUMBER}$"
 POINT = rf"^auto$|^find$|^{_SIGNED},{_SIGNED}$"
 ANGLES = rf"^auto$|^all$|^{_SIGNED}:{_SIGNED}$"
 FIT = r"^auto$|^none$|^log$|^linear$|^polynomial[2-6]$"
@@ -37,6 +38,13 @@ class SansParameters(Parameters):
 
     period: PositiveInt | Literal["all"] = parameter("all", "period to reduce, from 1, or all of them", group="Data")
     bank: Literal["auto", "rear", "hab", "merged"] = parameter(
+    time_slices: str = parameter(
+        "none",
+        "slices of the clock to cut a run in event mode into: how many, or START:STOP:WIDTH from its start",
+        unit="s",
+        group="Data",
+        pattern=SLICES,
+    )
         "auto", "detector bank to reduce, or both merged into one curve", group="Data"
     )
     wavelength_range: str = parameter(
@@ -168,6 +176,20 @@ PIPELINE = Pipeline(
     inspect=f"{HERE}.planning:inspect",
     plan=f"{HERE}.planning:plan",
     warm=f"{HERE}.steps:warm",
+    mode: Literal["histogram", "events"] = parameter(
+        "histogram", "how the scattering runs are written: counts in bins, or neutron by neutron", group="Measurement"
+    )
+    duration: float = parameter(
+        600.0, "how long a run in event mode takes", unit="s", group="Measurement", gt=0, le=100_000
+    )
+    growth: float = parameter(
+        0.0,
+        "how much the sample's scattering grows while it is measured in event mode, evenly, relative to its mean; "
+        "0.5 goes from 0.75 to 1.25",
+        group="Measurement",
+        ge=-2,
+        le=2,
+    )
     prepare=f"{HERE}.steps:prepare",
     stages=(
         Stage(

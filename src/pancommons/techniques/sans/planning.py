@@ -19,6 +19,7 @@ from pancommons.techniques.sans.reduction import Recipe, absolute_scale, direct_
 from pancommons.techniques.sans.resolution import Collimation
 from pancommons.techniques.sans.rkh import Curve
 from pancommons.techniques.sans.run import Run
+from pancommons.techniques.sans.slices import counted_in, sliced
 from pancommons.techniques.sans.sources import calibration, run_of, user_file_of
 from pancommons.techniques.sans.transmission import Transmission, fitted, transmission
 from pancommons.techniques.sans.user_file import Fit, UserFile
@@ -108,6 +109,10 @@ def _measurement(job: Job) -> Measurement:
     runs = {role: run for role in _RUNS if (run := run_of(job, role)) is not None}
     user = user_file_of(job)
     sample = runs["sample"]
+    if user.event_times is not None:
+        runs = {role: counted_in(run, np.array(user.event_times)) for role, run in runs.items()}
+    if parameters.time_slices != "none":
+        runs["sample"] = sliced(runs["sample"], parameters.time_slices)
     geometry = _instrument(runs)
     banks = _banks(parameters, user)
     flat_cell, flat_file = calibration(job, "flat_cell", user.flat_cell, "flat cell")
@@ -326,12 +331,12 @@ def periods_of(job: Job) -> list[int]:
     wanted, sample = parameters_of(job).period, measurement_of(job).sample
     if wanted == "all":
         return list(range(sample.periods))
-    if wanted > sample.periods:
+    if wanted > sample.measured_periods:
         raise BadInput(
-            f"run {sample.number} has {sample.periods} periods", file=sample.path, field="period",
+            f"run {sample.number} has {sample.measured_periods} periods", file=sample.path, field="period",
             remedy="count them from 1",
         )  # fmt: skip
-    return [wanted - 1]
+    return [period for period in range(sample.periods) if sample.measured(period) == wanted - 1]
 
 
 def model_range_of(job: Job) -> tuple[float, float] | None:
@@ -352,7 +357,8 @@ def inspect(job: Job) -> Inspection:
         "run": sample.number,
         "title": sample.title,
         "start": sample.start,
-        "periods": sample.periods,
+        "periods": sample.measured_periods,
+        "time_slices": sample.periods // sample.measured_periods if sample.slices else None,
         "wavelengths": made.recipe.wavelengths.size - 1,
         "q_bins": made.recipe.q_edges.size - 1,
         "banks": list(made.banks),
@@ -384,7 +390,7 @@ def _warnings(made: Measurement) -> tuple[str, ...]:
     if user.centre is None:
         texts.append("The user file does not say the beam's centre; the instrument's axis is taken.")
     can = made.runs.get("can")
-    if can is not None and 1 < can.periods != made.sample.periods:
+    if can is not None and 1 < can.periods != made.sample.measured_periods:
         texts.append("The can has another number of periods than the sample; its last stands in where one is missing.")
     return tuple(texts)
 

@@ -206,7 +206,7 @@ def reduce_run(
         recipe.wavelengths, float(np.mean(pixels.flight)), recipe.collimation.moderator
     )
     given = (
-        run.read(period), rows, run.edges, masked_times(run.edges, recipe.user.masked_times),
+        run.read(period), rows, run.times, masked_times(run.times, recipe.user.masked_times),
         pixels.x, pixels.y, pixels.z, pixels.flight, weighted.weight, weighted.variance,
         recipe.wavelengths, *beam, weighted.angle_variance, spread,
     )  # fmt: skip

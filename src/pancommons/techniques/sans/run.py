@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
+from pancommons.techniques.sans.events import Events
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ class Run:
         The sample.
     charge
         Proton charge, uA h; None where not said.
+    events
+        What was counted, one by one, where the run has events.
+    detector_edges
+        float64 [time + 1], us: what `read` counts in, where it is not `edges`.
+    slices
+        Where periods were cut by the clock, for each period of this run: the period that was measured, counted from 0,
+        and from when to when, s.
     """
 
     path: Path
@@ -68,6 +76,31 @@ class Run:
     read: Callable[[int], NDArray[np.int32]]
     shape: SampleShape
     charge: float | None
+    events: Events | None = None
+    detector_edges: NDArray[np.float64] | None = None
+    slices: tuple[tuple[int, float, float], ...] = ()
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Return the edges in which detectors are counted, float64 [time + 1], us."""
+        return self.edges if self.detector_edges is None else self.detector_edges
+
+    @property
+    def measured_periods(self) -> int:
+        """Return how many periods were measured, slices of the clock not counted."""
+        return 1 + max(period for period, _, _ in self.slices) if self.slices else self.periods
+
+    def measured(self, period: int) -> int:
+        """Return the period, counted from 0, that was measured when this one, perhaps a slice of it, was."""
+        return self.slices[period][0] if self.slices else period
+
+    def label(self, period: int) -> str:
+        """Say which period this is, or which time of it."""
+        if not self.slices:
+            return f"period {period + 1}"
+        own, start, stop = self.slices[period]
+        which = f"period {own + 1}, " if self.measured_periods > 1 else ""
+        return f"{which}{start:g} to {stop:g} s"
 
     def spectrum(self, number: int, period: int = 0) -> NDArray[np.float64]:
         """Return the counts of one spectrum, float64 [time], monitor or detector.

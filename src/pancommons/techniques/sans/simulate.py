@@ -10,12 +10,14 @@ truth is in another.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pancommons.base.errors import BadInput
 from pancommons.nexus.write import Field, Writer, create
 from pancommons.techniques.sans import models
 from pancommons.techniques.sans.instrument import Bank, instrument
@@ -27,6 +29,9 @@ EDGES = 3500.0 * 1.025 ** np.arange(103)
 """Times of flight, us."""
 RAYS = 6
 """Rays drawn for each pixel, each of which is mirrored to four."""
+FRAMES = 25
+"""Frames in a second, in event mode."""
+_MOST_EVENTS = 5e7
 SCALE = 1.5
 """The instrument's factor to absolute units, which the user file says."""
 _LOWEST = 1.0e-3
@@ -71,6 +76,11 @@ class _Measurement:
     """What all runs of a simulated measurement share."""
 
     def __init__(self, parameters: SimulationParameters) -> None:
+        if parameters.mode == "events" and parameters.counts > _MOST_EVENTS:
+            raise BadInput(
+                f"{parameters.counts:g} events are more than fit into memory", field="counts",
+                remedy=f"ask for up to {_MOST_EVENTS:g}",
+            )  # fmt: skip
         self.p = parameters
         self.loq = instrument("LOQ", _DATE)
         self.random = np.random.default_rng(parameters.seed)
@@ -128,8 +138,8 @@ class _Measurement:
             count, loq.source_aperture / 1e3, self.p.diameter / 1e3, loq.moderator_spread / 1e6, self.p.seed
         )
 
-    def _expected(self, bank: Bank, name: str, kind: str, rays: Floats) -> Floats:
-        """Return the counts to expect, float64 [pixel, time]."""
+    def _expected(self, bank: Bank, name: str, kind: str, rays: Floats, scattering: str = "") -> Floats:
+        """Return the counts to expect, float64 [pixel, time]; with `scattering` of that part of what is in the beam."""
         loq, p = self.loq, self.p
         x, y = bank.x.copy(), bank.y.copy()
         if bank.moves:
@@ -144,7 +154,7 @@ class _Measurement:
         counts = trace(
             x, y, z, loq.sample_z + distance, rays, loq.collimation, bank.size[0], bank.size[1], EDGES, p.gravity,
             wavelengths[0], wavelengths[1] - wavelengths[0], seen,
-            _HIGHEST / (_Q_STEPS - 1), self._all_scattering(np.linspace(0, _HIGHEST, _Q_STEPS), kind),
+            _HIGHEST / (_Q_STEPS - 1), self._all_scattering(np.linspace(0, _HIGHEST, _Q_STEPS), scattering or kind),
         )  # fmt: skip
         return np.asarray(counts * (solid * self.efficiency[name] * p.thickness / 10)[:, None])
 
@@ -168,11 +178,16 @@ class _Measurement:
         """Write a run on both banks: ISIS's layout, spectra 1 and 2 the monitors, from 3 the detectors."""
         spectra = np.arange(3, 17793)
         counts = np.zeros((1, spectra.size, EDGES.size - 1), np.int32)
+        grown = np.zeros(counts.shape[1:]) if self.p.mode == "events" and self.p.growth else None
         rays = self._rays(RAYS)
         for index, (name, bank) in enumerate(self.loq.banks.items()):
-            counts[0, bank.spectra - 3] = self._drawn(self._expected(bank, name, kind, rays))
+            expected = self._expected(bank, name, kind, rays)
+            counts[0, bank.spectra - 3] = self._drawn(expected)
+            if grown is not None and kind == "sample":
+                still = self._expected(bank, name, kind, rays, scattering="can")
+                grown[bank.spectra - 3] = 1 - np.divide(still, expected, out=np.ones_like(still), where=expected > 0)
             progress(0.5 * (number - 1) + 0.25 * (index + 1))
-        self._write_run(nexus, group, number, spectra, counts)
+        self._write_run(nexus, group, number, spectra, counts, grown)
 
     def write_transmission(self, nexus: Writer, group: h5py.Group, number: int, name: str) -> None:
         """Write a run of monitors: spectrum 3 is the one behind the sample."""
@@ -189,21 +204,25 @@ class _Measurement:
         number: int,
         spectra: NDArray[np.int64],
         counts: NDArray[np.int32],
+        grown: Floats | None = None,
     ) -> None:
-        def made(path: str, nx_class: str, **fields: Field) -> None:
-            inner = group.require_group(path)
-            inner.attrs["NX_class"] = nx_class
-            for field in fields.values():
-                nexus.field(inner, field)
+        made = partial(_made, nexus, group)
 
         group["run_number"] = np.array([number], np.int32)
         made("instrument", "NXinstrument", name=Field("name", "LOQ"))
-        made(
-            "detector_1", "NXdata",
-            counts=Field("counts", counts, "counts", compression="gzip", chunks=(1, spectra.size, counts.shape[2])),
-            spectrum_index=Field("spectrum_index", spectra.astype(np.int32), ""),
-            time_of_flight=Field("time_of_flight", EDGES, "us"),
-        )  # fmt: skip
+        if self.p.mode == "events" and spectra.size > 100:
+            made(
+                "detector_1", "NXdata", spectrum_index=Field("spectrum_index", spectra.astype(np.int32), ""),
+                time_of_flight=Field("time_of_flight", EDGES, "us"),
+            )  # fmt: skip
+            self._write_events(nexus, group, number, spectra, counts[0], grown)
+        else:
+            made(
+                "detector_1", "NXdata",
+                counts=Field("counts", counts, "counts", compression="gzip", chunks=(1, spectra.size, counts.shape[2])),
+                spectrum_index=Field("spectrum_index", spectra.astype(np.int32), ""),
+                time_of_flight=Field("time_of_flight", EDGES, "us"),
+            )  # fmt: skip
         for monitor in (1, 2):
             data = self._monitor_counts(self.loq.monitors[2], "direct")[None, None]
             made(
@@ -215,6 +234,42 @@ class _Measurement:
             "sample", "NXsample", shape=Field("shape", "disc"), thickness=Field("thickness", self.p.thickness, "mm"),
             height=Field("height", size, "mm"), width=Field("width", size, "mm"),
         )  # fmt: skip
+
+    def _write_events(
+        self,
+        nexus: Writer,
+        group: h5py.Group,
+        number: int,
+        spectra: NDArray[np.int64],
+        counts: NDArray[np.int32],
+        grown: Floats | None,
+    ) -> None:
+        """Write counts as events: any time in their bin, any frame, those of the growing part rather the later ones."""
+        random = np.random.default_rng([self.p.seed, number])
+        starts = np.arange(max(1, round(self.p.duration * FRAMES))) / FRAMES
+        charge = random.uniform(0.8, 1.2, starts.size)
+        clock = (np.arange(starts.size) + 0.5) / starts.size - 0.5
+        rows, times = np.nonzero(counts)
+        often = counts[rows, times]
+        rows, times = np.repeat(rows, often), np.repeat(times, often)
+        later = np.zeros(rows.size, bool) if grown is None else random.random(rows.size) < grown[rows, times]
+        frames = np.empty(rows.size, np.int64)
+        for these, worth in ((~later, charge), (later, charge * (1 + self.p.growth * clock))):
+            whole = np.cumsum(worth)
+            drawn = random.random(int(np.count_nonzero(these))) * whole[-1]
+            frames[these] = np.minimum(np.searchsorted(whole, drawn, side="right"), starts.size - 1)
+        order = np.argsort(frames, kind="stable")
+        rows, times = rows[order], times[order]
+        offsets = EDGES[times] + random.uniform(0.01, 0.99, rows.size) * np.diff(EDGES)[times]
+        _made(
+            nexus, group, "detector_1_events", "NXevent_data",
+            event_id=Field("event_id", spectra[rows].astype(np.int32), compression="gzip"),
+            event_time_offset=Field("event_time_offset", offsets.astype(np.float32), "us", compression="gzip"),
+            event_index=Field("event_index", np.searchsorted(frames[order], np.arange(starts.size)).astype(np.uint64)),
+            event_time_zero=Field("event_time_zero", starts, "s"),
+        )  # fmt: skip
+        _made(nexus, group, "framelog", "NXcollection")
+        _made(nexus, group, "framelog/proton_charge", "NXlog", value=Field("value", charge, "uAh"))
 
     def write_calibration(self, nexus: Writer) -> None:
         """Write user file, flat cell and direct beams as the text of their files."""
@@ -268,6 +323,13 @@ class _Measurement:
                 centre=(np.array([p.centre_x, p.centre_y]), "mm"),
             )  # fmt: skip
             nexus.process("simulation", program="pan simulate sans", parameters=p.model_dump())
+
+
+def _made(nexus: Writer, group: h5py.Group, path: str, nx_class: str, **fields: Field) -> None:
+    inner = group.require_group(path)
+    inner.attrs["NX_class"] = nx_class
+    for field in fields.values():
+        nexus.field(inner, field)
 
 
 def _rkh(x: Floats, y: Floats, error: Floats) -> str:

@@ -87,7 +87,7 @@ def reduce_bank(job: Job, unit: Unit) -> dict[str, Stored]:
         run = made.runs.get(role)
         if run is None:
             continue
-        own = min(period, run.periods - 1)
+        own = period if role == "sample" else min(made.sample.measured(period), run.periods - 1)
         beam = weigh_wavelengths(run, own, made.recipe, made.direct[name], beam_transmission(made, role))
         results[role] = reduce_run(run, own, bank, made.recipe, weighted, beam)
         if made.recipe.qxy_edges is not None:

@@ -60,6 +60,7 @@ class UserFile:
     shift: float | None = None
     shift_fit: Window | None = None
     gravity: bool = False
+    event_times: tuple[float, ...] | None = None
     ignored: tuple[str, ...] = ()
 
 
