@@ -42,7 +42,7 @@ def _cellwise(rule: Callable[[Emitter, Complex, Complex, list[Any]], Complex]) -
 
 _copy_cell = _cellwise(lambda e, old, given, numbers: given)
 _add_cell = _cellwise(lambda e, old, given, numbers: (e.add(old[0], given[0]), e.add(old[1], given[1])))
-_scale_cell = _cellwise(lambda e, old, given, n: (e.mul(given[0], n[0]), e.mul(given[1], n[0])))
+scale_cell = _cellwise(lambda e, old, given, n: (e.mul(given[0], n[0]), e.mul(given[1], n[0])))
 _turn_cell = _cellwise(
     lambda e, old, given, n: (
         e.sub(e.mul(given[0], n[0]), e.mul(given[1], n[1])),
@@ -52,7 +52,25 @@ _turn_cell = _cellwise(
 
 
 @intrinsic
-def _enter(typingctx: Any, cells: Any, at: Any, rows: Any, start: Any, stride: Any) -> Any:
+def _turn_lanes(typingctx: Any, cells: Any, at: Any, table: Any, entry: Any) -> Any:
+    """Multiply a cell's eight complex numbers by eight of a table of cells."""
+    signature = types.void(cells, types.int64, table, types.int64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        e = Emitter(builder)
+        target = data_pointer(context, builder, sig.args[0], args[0])
+        factors = data_pointer(context, builder, sig.args[2], args[2])
+        real, imaginary = e.load(target, args[1]), e.load(target, args[1], 8)
+        c, s = e.load(factors, args[3]), e.load(factors, args[3], 8)
+        e.store(e.sub(e.mul(real, c), e.mul(imaginary, s)), target, args[1])
+        e.store(e.add(e.mul(real, s), e.mul(imaginary, c)), target, args[1], 8)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def enter(typingctx: Any, cells: Any, at: Any, rows: Any, start: Any, stride: Any) -> Any:
     """Turn eight samples of eight rows (``rows[start + c stride + n]``) into halves of eight cells."""
     integer = types.int64
     signature = types.void(cells, integer, rows, integer, integer)
@@ -108,7 +126,7 @@ def _leave(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
+def spectra(sinograms, edge, filtering, spectrum, response, moves, phases, x, y, out):
     """Filter the projections of up to sixteen slices and write their weighted spectra as cells.
 
     Parameters
@@ -121,6 +139,8 @@ def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
         (passes, twiddles) of the filter's transform (at least twice the columns) and of the spectrum's.
     response
         complex64 [frequency], the filter's response over the length of its transform.
+    moves
+        float32, flat: cells [frequency], by which each pair of slices is moved along its columns; empty for none.
     phases
         complex64 [angle, frequency], the weight of each sample of the spectrum.
     x, y
@@ -139,21 +159,24 @@ def spectra(sinograms, edge, filtering, spectrum, response, phases, x, y, out):
             for n in range(columns):
                 rows[c * stride + n] = sinograms[c, i, n]
         for n in range(0, columns, 8):
-            _enter(x, n * CELL, rows, n, 2 * stride)
-            _enter(x, n * CELL + 8, rows, stride + n, 2 * stride)
+            enter(x, n * CELL, rows, n, 2 * stride)
+            enter(x, n * CELL + 8, rows, stride + n, 2 * stride)
         if edge:
             middle = (columns + padded) // 2
             for n in range(columns, padded):
                 _copy_cell(x, n * CELL, x, (columns - 1) * CELL if n < middle else 0, one, zero)
         else:
             for n in range(columns, padded):
-                _scale_cell(x, n * CELL, x, 0, zero, zero)
+                scale_cell(x, n * CELL, x, 0, zero, zero)
         a, b = transform(x, y, filtering[0], filtering[1], forward)
         for k in range(padded):
             _turn_cell(a, k * CELL, a, k * CELL, response[k].real, response[k].imag)
+        if moves.size:
+            for k in range(padded):
+                _turn_lanes(a, k * CELL, moves, k * CELL)
         a, b = transform(a, b, filtering[0], filtering[1], back)
         for n in range(columns, length):
-            _scale_cell(a, n * CELL, a, 0, zero, zero)
+            scale_cell(a, n * CELL, a, 0, zero, zero)
         a, b = transform(a, b, spectrum[0], spectrum[1], forward)
         for k in range(length):
             _turn_cell(out, (i * length + k) * CELL, a, k * CELL, phases[i, k].real, phases[i, k].imag)

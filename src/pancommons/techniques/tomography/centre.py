@@ -47,7 +47,7 @@ leaving it out makes the result three times better on noisy scans."""
 CLEAR = 0.3
 """Clarity at which two thirds of the doubt are gone."""
 
-Method = Literal["consistency", "registration", "sharpness"]
+Method = Literal["consistency", "registration", "sharpness", "overlap"]
 
 
 @dataclass(frozen=True)
@@ -150,27 +150,28 @@ def find_centre(
     high = min(width - 1.0, middle + reach if stop is None else float(stop))
     if not high > low:
         raise BadInput(f"the range {low:g} to {high:g} is empty", field="centre", remedy="give a start below the stop")
-    rows = _rows_with_signal(stack, min(ROWS, len(stack)))
+    rows = rows_with_signal(stack, min(ROWS, len(stack)))
     chosen = stack[rows][:, order]
     looks = []
     if full:
-        looks.append(_registration(chosen, theta, step, low, high))
+        looks.append(registration(chosen, theta, step, low, high))
     half = int(np.searchsorted(theta, theta[0] + np.pi - step / 2))
     if turn > 0.95 * np.pi:
-        looks.append(_consistency(chosen[:, :half], low, high))
+        looks.append(consistency(chosen[:, :half], low, high))
     first = max(looks, key=lambda look: look.clarity).value if looks else None
     # Of a full turn about a wrong axis only blur is left, which is not sharp but not large either: a half
     # turn shows it.
     looks.append(_sharpness(chosen[:, :half], theta[:half], first, low, high))
-    return _conclude(looks, tuple(int(row) for row in rows))
+    return conclude(looks, tuple(int(row) for row in rows))
 
 
-def _rows_with_signal(stack: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+def rows_with_signal(stack: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the indices of the sinograms [slice, angle, column] with the most signal, rising."""
     signal = [float(row.std(dtype=np.float64)) for row in stack]
     return np.sort(np.argsort(signal, kind="stable")[::-1][:count])
 
 
-def _consistency(stack: NDArray[np.float32], low: float, high: float) -> Look:
+def consistency(stack: NDArray[np.float32], low: float, high: float) -> Look:
     """Search by what lies outside of the double wedge.
 
     With A(t, k) the transform of the sinogram, padded to twice its angles, the mirror image about column c in
@@ -200,7 +201,7 @@ def _consistency(stack: NDArray[np.float32], low: float, high: float) -> Look:
         cosine, sine = np.cos(2 * k * column).astype(np.float32), np.sin(2 * k * column).astype(np.float32)
         return float(sum(_outside(*term, cosine, sine, limits) for term in terms))
 
-    return _search("consistency", metric, low, high)
+    return search("consistency", metric, low, high)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
@@ -216,7 +217,7 @@ def _outside(power, real, imaginary, cosine, sine, limits):
     return total
 
 
-def _registration(stack: NDArray[np.float32], theta: NDArray[np.float64], step: float, low: float, high: float) -> Look:
+def registration(stack: NDArray[np.float32], theta: NDArray[np.float64], step: float, low: float, high: float) -> Look:
     """Search by the correlation of projections with the mirror images of those half a turn later."""
     width = stack.shape[2]
     after = np.clip(np.searchsorted(theta, theta + np.pi), 1, theta.size - 1)
@@ -243,7 +244,7 @@ def _registration(stack: NDArray[np.float32], theta: NDArray[np.float64], step: 
         scale = overlap + 0.1 * float(inside[-1])
         return 1 - float((cross * np.exp(2j * k * column)).real.sum()) / period / scale if scale > 0 else 1.0
 
-    return _search("registration", metric, low, high)
+    return search("registration", metric, low, high)
 
 
 def _sharpness(
@@ -278,7 +279,7 @@ def _sharpness(
     return Look("sharpness", candidates, curve, _lowest(candidates, curve), _clarity(candidates, curve))
 
 
-def _search(method: Method, metric: Callable[[float], float], low: float, high: float) -> Look:
+def search(method: Method, metric: Callable[[float], float], low: float, high: float) -> Look:
     """Evaluate a curve in whole pixels, then in quarters around its minimum, and interpolate."""
     coarse = np.arange(np.floor(low), np.ceil(high) + 1)
     coarse = coarse[(coarse >= low) & (coarse <= high)] if coarse.size > 3 else np.linspace(low, high, 5)
@@ -311,7 +312,7 @@ def _clarity(candidates: NDArray[np.float64], metric: NDArray[np.float64]) -> fl
     return (min(others) - low) / (high - low) if others else 1.0
 
 
-def _conclude(looks: list[Look], rows: tuple[int, ...]) -> Centre:
+def conclude(looks: list[Look], rows: tuple[int, ...]) -> Centre:
     """Take the clearest look that compares projections; trust it more if another agrees within a pixel."""
     best = max(looks[:-1] or looks, key=lambda look: look.clarity)
     agreed = any(look is not best and look.clarity > 0 and abs(look.value - best.value) <= 1 for look in looks)

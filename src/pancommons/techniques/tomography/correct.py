@@ -222,7 +222,7 @@ def attenuation(
         out = np.empty((height, angles, width), np.float32)
     elif out.shape != (height, angles, width) or out.dtype != np.float32:
         raise BadInput(f"expected float32 {(height, angles, width)}, not {out.dtype} {out.shape}", field="out")
-    before, share = _neighbours(field.positions, first + np.arange(angles))
+    before, share = neighbouring_flats(field.positions, first + np.arange(angles))
     clamped, not_finite = 0, 0
     line = np.empty((angles, width), np.float32)
     for y in range(height):
@@ -233,20 +233,22 @@ def attenuation(
         if dead[y].any():
             low -= np.count_nonzero(np.isfinite(line[:, dead[y]]))
         if wrong or dead[y].any():
-            _mend(out[y], dead[y], ~np.isfinite(line))
+            mend(out[y], dead[y], ~np.isfinite(line))
         clamped, not_finite = clamped + int(low), not_finite + int(wrong)
     return out, Repairs(values.size, clamped, not_finite, int(dead.sum()))
 
 
-def _mend(sinogram: NDArray[np.float32], dead: NDArray[np.bool_], strange: NDArray[np.bool_]) -> None:
-    """Replace bad values of a sinogram by the mean of the nearest good ones in their projection."""
+def mend(
+    sinogram: NDArray[np.float32], dead: NDArray[np.bool_], strange: NDArray[np.bool_], nothing: float = 0.0
+) -> None:
+    """Replace bad values of a sinogram by the mean of the nearest good ones in their projection, or by `nothing`."""
     singular = strange.any(axis=1)
     for chosen, bad in [(~singular, dead), *((i, dead | strange[i]) for i in np.flatnonzero(singular))]:
         rows = sinogram[chosen]
         good = np.flatnonzero(~bad)
         columns = np.flatnonzero(bad)
         if good.size == 0:
-            rows[...] = 0
+            rows[...] = nothing
         elif columns.size:
             after = np.searchsorted(good, columns)
             left, right = good[np.maximum(after - 1, 0)], good[np.minimum(after, good.size - 1)]
@@ -255,7 +257,7 @@ def _mend(sinogram: NDArray[np.float32], dead: NDArray[np.bool_], strange: NDArr
         sinogram[chosen] = rows
 
 
-def _neighbours(
+def neighbouring_flats(
     positions: NDArray[np.float64], frames: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return for each frame the flat field before it, and the weight of the next one."""
@@ -275,7 +277,7 @@ def _attenuate(counts, gains, dark, before, share, least, out):
     clamped, strange = 0, 0
     for i in range(angles):
         line, g, h, w = counts[i], gains[before[i]], gains[min(before[i] + 1, len(gains) - 1)], share[i]
-        _transmit(line, dark, g, h, w, transmission)
+        transmit(line, dark, g, h, w, transmission)
         low, wrong = _clamp(transmission, least)
         _minus_logarithm(transmission, exponent, out[i])
         strange += wrong
@@ -284,7 +286,7 @@ def _attenuate(counts, gains, dark, before, share, least, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _transmit(line, dark, g, h, share, out):
+def transmit(line, dark, g, h, share, out):
     """Fill `out` with the transmission; the flat field is interpolated, not one over it (g before, h after)."""
     one, none = np.float32(1), np.float32(0)
     if share == 0:

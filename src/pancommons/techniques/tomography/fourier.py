@@ -35,6 +35,8 @@ BATCH = lanes.CELL
 OVERSAMPLING = 1.25
 """Cells of the grid per pixel of the image."""
 
+_NOWHERE = np.empty(0, np.float32)
+
 Padding = Literal["zeros", "edge"]
 Region = tuple[int, int, int, int]
 
@@ -161,7 +163,12 @@ class FourierReconstruction:
         ]
         self._idle: list[_Workspace] = []
 
-    def __call__(self, sinograms: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    def __call__(
+        self,
+        sinograms: NDArray[np.float32],
+        out: NDArray[np.float32] | None = None,
+        shifts: ArrayLike | None = None,
+    ) -> NDArray[np.float32]:
         """Return the slices of sinograms.
 
         Parameters
@@ -171,6 +178,9 @@ class FourierReconstruction:
             fastest.
         out
             float32 [slice, y, x], contiguous, for the result.
+        shifts
+            float [slice], how far right of `centre` the axis of each slice lies, in pixels, for an axis that leans.
+            Slices 2n and 2n + 1 take the mean of theirs.
 
         Returns
         -------
@@ -195,7 +205,8 @@ class FourierReconstruction:
         elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
             raise BadInput(f"expected a contiguous float32 array of shape {shape}", field="out")
         for start in range(0, len(sinograms), BATCH):
-            self._batch(sinograms[start : start + BATCH], out[start : start + BATCH], start)
+            moved = None if shifts is None else np.asarray(shifts, np.float64)[start : start + BATCH]
+            self._batch(sinograms[start : start + BATCH], out[start : start + BATCH], start, moved)
         return out
 
     def release(self) -> None:
@@ -207,7 +218,13 @@ class FourierReconstruction:
         """Bytes of work buffers per thread at work."""
         return self._sizes.workspace_bytes(self.angles)
 
-    def _batch(self, sinograms: NDArray[np.float32], out: NDArray[np.float32], first: int) -> None:
+    def _batch(
+        self,
+        sinograms: NDArray[np.float32],
+        out: NDArray[np.float32],
+        first: int,
+        shifts: NDArray[np.float64] | None,
+    ) -> None:
         try:
             work = self._idle.pop()
         except IndexError:
@@ -220,6 +237,7 @@ class FourierReconstruction:
             filtering,
             spectrum,
             self._response,
+            _NOWHERE if shifts is None else self._moves(shifts),
             self._phases,
             work.x,
             work.y,
@@ -241,9 +259,23 @@ class FourierReconstruction:
         self._idle.append(work)
         # A value that is not finite makes all of its slice so, and its partner's.
         if not np.isfinite(out[:, 0, 0]).all():
-            _refuse(sinograms, first)
+            refuse_values(sinograms, first)
         if self._mask is not None:
             self._cut(out, self._mask)
+
+    def _moves(self, shifts: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the cells [frequency] that move each pair of slices to the left by the mean of its shifts."""
+        pairs = np.zeros(BATCH)
+        pairs[: len(shifts)] = shifts
+        if len(shifts) % 2:
+            pairs[len(shifts)] = shifts[-1]
+        cycles = np.fft.fftfreq(self._sizes.filter)[:, None] * pairs.reshape(-1, 2).mean(1)
+        turns = np.exp(2j * np.pi * cycles)
+        if self._sizes.filter % 2 == 0:  # it has no partner of opposite sign
+            turns[self._sizes.filter // 2] = turns[self._sizes.filter // 2].real
+        cells = lanes.aligned(self._sizes.filter * BATCH)
+        cells[:] = np.stack([turns.real, turns.imag], axis=1).ravel()
+        return cells
 
     def _new_workspace(self) -> _Workspace:
         sizes = self._sizes
@@ -291,7 +323,8 @@ class FourierReconstruction:
             out[:, row, max(0, right - x0) :] = 0
 
 
-def _refuse(sinograms: NDArray[np.float32], first: int) -> None:
+def refuse_values(sinograms: NDArray[np.float32], first: int) -> None:
+    """Raise BadInput that tells which value of sinograms is not finite; `first` is the first slice's index."""
     wrong = np.argwhere(~np.isfinite(sinograms))
     if len(wrong) == 0:
         raise BadInput("the values are too large for float32", field="sinograms")
@@ -375,7 +408,7 @@ def reconstruct(
         try:
             geometry(stack[start : start + BATCH], out[start : start + BATCH])
         except BadInput:
-            _refuse(stack[start : start + BATCH], start)
+            refuse_values(stack[start : start + BATCH], start)
             raise
 
     with ThreadPoolExecutor(min(threads or 1, max(1, len(starts)))) as pool:

@@ -224,6 +224,7 @@ def sinograms(
     shape: tuple[int, int],
     *,
     centre: float | None = None,
+    scale: int | None = None,
     supersampling: int = 4,
 ) -> NDArray[np.float32]:
     """Return the sinograms of detector rows.
@@ -238,7 +239,7 @@ def sinograms(
         The rows wanted.
     shape
         Rows and columns of the detector.
-    centre, supersampling
+    centre, scale, supersampling
         See `sinogram`.
 
     Returns
@@ -248,8 +249,60 @@ def sinograms(
     theta = np.atleast_1d(np.asarray(angles, np.float64))
     result = np.empty((len(rows), theta.size, shape[1]), np.float32)
     for target, row in zip(result, rows, strict=True):
-        ellipses = cross_section(bodies, row, *shape)
-        target[:] = sinogram(ellipses, theta, shape[1], centre=centre, supersampling=supersampling)
+        ellipses = cross_section(bodies, row, shape[0], scale or shape[1])
+        target[:] = sinogram(ellipses, theta, shape[1], centre=centre, scale=scale, supersampling=supersampling)
+    return result
+
+
+def projections(
+    bodies: Sequence[Ellipsoid],
+    angles: ArrayLike,
+    shape: tuple[int, int],
+    *,
+    centre: float | None = None,
+    scale: int | None = None,
+    tilt: float = 0.0,
+    points: tuple[int, int] = (1, 4),
+) -> NDArray[np.float32]:
+    """Return line integrals on a grid finer than the detector, also about an axis that leans in its plane.
+
+    Parameters
+    ----------
+    bodies
+        The phantom.
+    angles
+        float [angle], radians.
+    shape
+        Rows and columns of the detector.
+    centre
+        Column of the rotation axis in the middle row, in pixels; by default (columns - 1) / 2.
+    scale
+        See `sinogram`.
+    tilt
+        Angle by which the axis leans to higher columns at higher rows, radians.
+    points
+        Points per pixel along columns and along rows.
+
+    Returns
+    -------
+    float32 [angle, row x points, column x points], dimensionless.
+    """
+    theta = np.atleast_1d(np.asarray(angles, np.float64))
+    rows, columns = shape
+    half = (columns if scale is None else scale) / 2
+    axis = (columns - 1) / 2 if centre is None else centre
+    down = ((np.arange(rows * points[0]) + 0.5) / points[0] - 0.5 - (rows - 1) / 2)[:, None] / half
+    across = ((np.arange(columns * points[1]) + 0.5) / points[1] - 0.5 - axis)[None] / half
+    aside, height = across * np.cos(tilt) - down * np.sin(tilt), down * np.cos(tilt) + across * np.sin(tilt)
+    result = np.zeros((theta.size, *aside.shape), np.float32)
+    for e in bodies:
+        section = 1 - ((height - e.z) / e.c) ** 2
+        square = (e.a * np.cos(theta - e.turn)) ** 2 + (e.b * np.sin(theta - e.turn)) ** 2
+        shift = e.x * np.cos(theta) + e.y * np.sin(theta)
+        for target, reach, middle in zip(result, square, shift, strict=True):
+            inside = section * reach - (aside - middle) ** 2
+            np.maximum(inside, 0, out=inside)
+            target += (2 * half * e.value * e.a * e.b / reach) * np.sqrt(inside)
     return result
 
 

@@ -25,6 +25,7 @@ HERE = "pancommons.techniques.tomography"
 SPAN = r"^[0-9]*:[0-9]*$"
 _NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 CENTRES = rf"^{_NUMBER}:{_NUMBER}(:[0-9]+(\.[0-9]+)?)?$|^{_NUMBER}(,{_NUMBER})*$"
+AIR = r"^none$|^auto$|^[0-9]*:[0-9]*(,[0-9]*:[0-9]*)?$"
 REGION = r"^[0-9]*:[0-9]*,[0-9]*:[0-9]*$"
 _ANY_NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 LIMITS = rf"^auto$|^{_ANY_NUMBER}:{_ANY_NUMBER}$"
@@ -42,9 +43,31 @@ class TomographyParameters(Parameters):
     references: Literal["mean", "median", "interpolated"] = parameter(
         "mean", "how flat fields are joined; interpolated follows their drift in time", group="Correction"
     )
+    air: str = parameter(
+        "none",
+        "area without sample that every projection's beam is measured in, as X0:X1 or X0:X1,Y0:Y1 in pixels; "
+        "auto takes an edge that stays empty",
+        group="Correction",
+        pattern=AIR,
+    )
+    zingers: float = parameter(
+        0.0,
+        "transmission by which hot pixels and zingers exceed the median of the 5 x 5 pixels around, "
+        "which then replaces them; 0 for none",
+        group="Correction",
+        ge=0,
+    )
     minimum_transmission: float = parameter(
         1e-4, "transmission below this counts as this before the logarithm", group="Correction", gt=0, lt=1
     )
+    phase: Literal["none", "paganin"] = parameter(
+        "none", "phase retrieval from one distance, for a sample of about one material", group="Phase"
+    )
+    delta_beta: PositiveFloat = parameter(
+        1000.0, "decrement of the sample's refractive index over its absorption index", group="Phase"
+    )
+    distance: PositiveFloat | Auto = parameter("auto", "from the sample to the detector", unit="mm", group="Phase")
+    energy: PositiveFloat | Auto = parameter("auto", "of the photons", unit="keV", group="Phase")
     centre: float | Auto = parameter(
         "auto", "rotation axis, as the index of a detector column from 0", unit="pixel", group="Centre"
     )
@@ -93,6 +116,13 @@ class SimulationParameters(Parameters):
     centre_shift: float = parameter(
         3.25, "how far the axis is from the middle of the detector", unit="pixel", group="Scan"
     )
+    field_of_view: Literal["full", "half"] = parameter(
+        "full", "half puts the axis near the right edge, with an overlap of an eighth; it wants turn 360", group="Scan"
+    )
+    tilt: float = parameter(0.0, "of the axis in the plane of the detector", unit="degree", group="Scan", ge=-10, le=10)
+    missing: float = parameter(
+        0.0, "wedge without projections at the end of the turn", unit="degree", group="Scan", ge=0, le=150
+    )
     pixel_size: float = parameter(1.625, "pixel size at the sample", unit="um", group="Scan", gt=0)
     flats: int = parameter(20, "flat fields before and after the scan, each", group="Scan", ge=1)
     darks: int = parameter(20, "dark fields", group="Scan", ge=1)
@@ -100,6 +130,14 @@ class SimulationParameters(Parameters):
         "grains", "a Shepp-Logan head with grains, or one uniform cylinder", group="Sample"
     )
     absorption: float = parameter(2.0, "largest line integral through the sample", group="Sample", gt=0, le=10)
+    delta_beta: float = parameter(
+        0.0,
+        "delta over beta of the sample, whose fringes are then simulated; 0 for none",
+        group="Phase",
+        ge=0,
+    )
+    distance: float = parameter(100.0, "from the sample to the detector", unit="mm", group="Phase", gt=0)
+    energy: float = parameter(25.0, "of the photons", unit="keV", group="Phase", gt=0)
     counts: int = parameter(20000, "photons a pixel sees in a flat field", group="Detector", ge=10, le=60000)
     noise: bool = parameter(True, "Poisson noise of the photons", group="Detector")
     stripes: float = parameter(
@@ -115,6 +153,12 @@ class SimulationParameters(Parameters):
         group="Detector",
         ge=-0.5,
         le=0.5,
+    )
+    flicker: float = parameter(
+        0.0, "spread of the beam's intensity from projection to projection", group="Detector", ge=0, le=0.5
+    )
+    zingers: float = parameter(
+        0.0, "pixels of a projection, on average, that are hit by a stray photon", group="Detector", ge=0, le=10000
     )
     compression: Literal["bitshuffle-lz4", "none"] = parameter(
         "bitshuffle-lz4", "how frames are stored, one a chunk", group="Detector"
@@ -145,7 +189,7 @@ PIPELINE = Pipeline(
             "frames",
             "Reading frames",
             "frames",
-            process=f"{HERE}.steps:regroup",
+            process=f"{HERE}.frame_steps:process",
             combine=f"{HERE}.steps:look",
             keep=False,
         ),
@@ -174,6 +218,7 @@ PIPELINE = Pipeline(
         Merit("slices", "Slices", "", "slices reconstructed"),
         Merit("contrast_to_noise", "Contrast to noise", "", "range of the values over the noise of the finest detail"),
         Merit("clamped", "Clamped pixels", "", "fraction of transmissions outside what the logarithm allows"),
+        Merit("zingers", "Zingers", "", "fraction of pixels replaced as hot or as hit by a zinger"),
         Merit("clipped", "Clipped voxels", "", "fraction of voxels outside the limits of uint16"),
         Merit("psnr", "PSNR against the truth", "dB", "inside 0.95 of the field, after sub-pixel registration"),
         Merit("scale", "Scale against the truth", "", "fitted slope of result over truth; 1 is right"),
@@ -192,6 +237,11 @@ PIPELINE = Pipeline(
             "Vo N T, Drakopoulos M, Atwood R C, Reinhard C. Reliable method for calculating the center of rotation in "
             "parallel-beam tomography. Opt. Express 22, 19078 (2014).",
             "10.1364/OE.22.019078",
+        ),
+        Citation(
+            "Paganin D, Mayo S C, Gureyev T E, Miller P R, Wilkins S W. Simultaneous phase and amplitude extraction "
+            "from a single defocused image of a homogeneous object. J. Microsc. 206, 33 (2002).",
+            "10.1046/j.1365-2818.2002.01010.x",
         ),
     ),
     tolerance=1e-4,

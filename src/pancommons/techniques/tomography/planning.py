@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -14,6 +15,8 @@ from pancommons.base.machine import format_size
 from pancommons.pipelines.declaration import Inspection, Unit
 from pancommons.pipelines.job import Job
 from pancommons.techniques.tomography.fourier import BATCH, geometry_bytes, working_bytes
+from pancommons.techniques.tomography.phase import kernel_width
+from pancommons.techniques.tomography.phase import working_bytes as filter_bytes
 from pancommons.techniques.tomography.pipeline import TomographyParameters
 from pancommons.techniques.tomography.read import Scan, open_scan
 
@@ -21,6 +24,8 @@ _FRAMES_BYTES = 96 << 20
 """Raw counts that a unit of frames holds."""
 _SECONDS_PER_BYTE = 1.5e-9
 """To read, regroup and compress a byte of raw counts."""
+_SECONDS_PER_PIXEL, _SECONDS_PER_FILTER_BYTE = 3e-8, 5e-10
+"""To correct a pixel of a whole frame; to retrieve the phase of one, per byte of the buffers that this takes."""
 _PREVIEW_ROWS = 4
 
 
@@ -48,6 +53,8 @@ def inspect(job: Job) -> Inspection:
     region_of(parameters, scan.columns)
     _check_centre(parameters, scan)
     limits_of(parameters)
+    air_of(parameters, scan)
+    propagation_of(parameters, scan)
     _check_light(scan)
     facts = {
         "layout": scan.layout,
@@ -58,7 +65,7 @@ def inspect(job: Job) -> Inspection:
         "counts_type": str(scan.dtype),
         "first_row": first,
         "last_row": last,
-        "regroup": needs_regrouping(scan),
+        "regroup": through_frames(scan, parameters),
         "energy_kev": scan.energy,
         "sample": scan.sample,
     }
@@ -67,6 +74,10 @@ def inspect(job: Job) -> Inspection:
         detected["pixel_size"] = scan.pixel_size * 1e6
     if scan.centre_hint is not None:
         detected["centre"] = scan.centre_hint
+    if scan.distance:
+        detected["distance"] = scan.distance * 1e3
+    if scan.energy:
+        detected["energy"] = scan.energy
     own = {path for paths in job.inputs.values() for path in paths}
     return Inspection(
         facts={name: value for name, value in facts.items() if value is not None},
@@ -96,7 +107,7 @@ def plan(job: Job) -> dict[str, list[Unit]]:
         starts = range(first, last, BATCH)
         spans = [{"start": start, "stop": min(start + BATCH, last)} for start in starts]
         sizes = [span["stop"] - span["start"] for span in spans]
-    frames = _frame_units(scan, last - first) if needs_regrouping(scan) else []
+    frames = _frame_units(scan, last - first, parameters) if through_frames(scan, parameters) else []
     slices = [
         _slice_unit(index, span, size, scan, parameters)
         for index, (span, size) in enumerate(zip(spans, sizes, strict=True))
@@ -223,19 +234,97 @@ def needs_regrouping(scan: Scan) -> bool:
     return BATCH % scan.rows_together != 0
 
 
-def _frame_units(scan: Scan, rows: int) -> list[Unit]:
-    frame = rows * scan.columns * scan.dtype.itemsize
-    whole = scan.rows * scan.columns * scan.dtype.itemsize
+def works_on_frames(parameters: TomographyParameters) -> bool:
+    """Tell whether a correction needs whole frames, and not just rows."""
+    return parameters.phase != "none" or parameters.air != "none" or parameters.zingers > 0
+
+
+def through_frames(scan: Scan, parameters: TomographyParameters) -> bool:
+    """Tell whether frames are read, corrected where that is wanted, and stored anew in blocks of rows."""
+    return works_on_frames(parameters) or needs_regrouping(scan)
+
+
+def air_of(parameters: TomographyParameters, scan: Scan, found: str | None = None) -> tuple[int, int, int, int] | None:
+    """Return the area of air as x0, x1, y0, y1; None where there is none, or none yet.
+
+    Raises
+    ------
+    BadInput
+        It lies outside the detector.
+    """
+    text = found or parameters.air
+    if text in ("none", "auto"):
+        return None
+    across, _, down = text.partition(",")
+    edges = []
+    for span, size in ((across, scan.columns), (down or ":", scan.rows)):
+        start, _, stop = span.partition(":")
+        edges += [int(start or 0), int(stop or size)]
+        if not 0 <= edges[-2] < edges[-1] <= size:
+            raise BadInput(
+                f"{text!r} lies outside the detector's {scan.columns} columns and {scan.rows} rows",
+                file=scan.path,
+                field="air",
+            )
+    return edges[0], edges[1], edges[2], edges[3]
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """What Paganin's filter needs: metres, metres, keV, and delta over beta."""
+
+    pixel_size: float
+    distance: float
+    energy: float
+    delta_beta: float
+
+
+def propagation_of(parameters: TomographyParameters, scan: Scan) -> Propagation | None:
+    """Return what phase retrieval is done with, from the parameters and else from the scan; None without any.
+
+    Raises
+    ------
+    BadInput
+        Something is said nowhere.
+    """
+    if parameters.phase == "none":
+        return None
+    values = {}
+    for name, scale in (("pixel_size", 1e-6), ("distance", 1e-3), ("energy", 1.0)):
+        given, read = getattr(parameters, name), getattr(scan, name)
+        if given == "auto" and not read:
+            raise BadInput(
+                f"phase retrieval needs the {name.replace('_', ' ')}, which the scan does not say",
+                file=scan.path,
+                field=name,
+                remedy=f"give --{name.replace('_', '-')}",
+            )
+        values[name] = read if given == "auto" else given * scale
+    return Propagation(delta_beta=parameters.delta_beta, **values)
+
+
+def _frame_units(scan: Scan, rows: int, parameters: TomographyParameters) -> list[Unit]:
+    wanted, whole = rows * scan.columns, scan.rows * scan.columns
+    itemsize = scan.dtype.itemsize
     together = scan.data.chunks[0] if scan.data.chunks else 1
-    count = max(1, min(256, _FRAMES_BYTES // whole) // together) * together
+    count = max(1, min(256, _FRAMES_BYTES // (whole * itemsize)) // together) * together
+    memory = 3 * count * wanted * itemsize + 2 * together * whole * itemsize + (32 << 20)
+    seconds, output = count * whole * itemsize * _SECONDS_PER_BYTE, count * wanted * itemsize
+    if works_on_frames(parameters):
+        memory = count * (whole * (itemsize + 4) + wanted * 4) + whole * 16 + (32 << 20)
+        seconds, output = seconds + count * whole * _SECONDS_PER_PIXEL, count * wanted * 4
+    if optics := propagation_of(parameters, scan):
+        width = kernel_width(optics.pixel_size, optics.distance, optics.energy, optics.delta_beta)
+        filtering = filter_bytes(scan.rows, scan.columns, width)
+        memory, seconds = memory + filtering, seconds + count * filtering * _SECONDS_PER_FILTER_BYTE
     return [
         Unit(
             index=index,
             span={"start": start, "stop": min(start + count, scan.count)},
             size=min(count, scan.count - start),
-            memory=3 * count * frame + 2 * together * whole + (32 << 20),
-            seconds=count * whole * _SECONDS_PER_BYTE,
-            output=count * frame,
+            memory=memory,
+            seconds=seconds,
+            output=output,
         )
         for index, start in enumerate(range(0, scan.count, count))
     ]

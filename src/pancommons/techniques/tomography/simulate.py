@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from pancommons.nexus.write import Field, Writer, create
 from pancommons.techniques.tomography import phantom
 from pancommons.techniques.tomography.phantom import Ellipsoid
+from pancommons.techniques.tomography.phase import propagated
 from pancommons.techniques.tomography.pipeline import SimulationParameters
 
 DARK_COUNTS = 100.0
 READ_NOISE = 2.0
 TRUTH_SLICES = 8
 _BLOCK_BYTES = 64 << 20
+_FINE = 2
+"""Points per pixel, along each axis, that waves are propagated on."""
 _KEY = {"projection": 0, "flat": 1, "dark": 2}
 
 
@@ -33,7 +36,8 @@ def simulate(
 
     Frames come in the order darks, flats, projections, flats, one to a chunk. The transmission follows
     Beer-Lambert from exact line integrals averaged over each pixel; photons are Poisson distributed; the
-    beam's profile and the pixels' gains are fixed, its intensity drifts linearly over the scan.
+    beam's profile and the pixels' gains are fixed, its intensity drifts linearly over the scan. With a delta over beta,
+    the wave behind the sample is carried to the detector (Fresnel), which makes fringes.
 
     Parameters
     ----------
@@ -59,10 +63,14 @@ class _Simulation:
     def __init__(self, parameters: SimulationParameters) -> None:
         self.p = parameters
         self.shape = (parameters.rows, parameters.columns)
-        self.centre = (parameters.columns - 1) / 2 + parameters.centre_shift
+        half = parameters.field_of_view == "half"
+        middle = parameters.columns * 15 / 16 if half else (parameters.columns - 1) / 2
+        self.centre = middle + parameters.centre_shift
+        self.width = int(2 * max(self.centre, parameters.columns - 1 - self.centre)) + 1 if half else parameters.columns
         turn = np.deg2rad(float(parameters.turn))
         closed = parameters.turn == "180"
-        self.angles = np.linspace(0, turn, parameters.angles, endpoint=closed)
+        angles = np.linspace(0, turn, parameters.angles, endpoint=closed)
+        self.angles = angles[angles <= turn - np.deg2rad(parameters.missing) + 1e-9] if parameters.missing else angles
         self.bodies = self._bodies()
         random = np.random.default_rng(parameters.seed)
         rows, columns = np.ogrid[-1 : 1 : parameters.rows * 1j, -1 : 1 : parameters.columns * 1j]
@@ -77,7 +85,8 @@ class _Simulation:
         else:
             bodies = phantom.shepp_logan(self.p.seed)
         middle = self.p.rows // 2
-        probe = phantom.sinograms(bodies, self.angles[:: max(1, self.p.angles // 24)], [middle], self.shape)
+        shape = (self.p.rows, self.width)
+        probe = phantom.sinograms(bodies, self.angles[:: max(1, self.p.angles // 24)], [middle], shape)
         scale = self.p.absorption / float(probe.max())
         return [Ellipsoid(**{**asdict(body), "value": body.value * scale}) for body in bodies]
 
@@ -85,7 +94,7 @@ class _Simulation:
     def frames(self) -> NDArray[np.int32]:
         """Return the image keys: darks, flats, projections, flats."""
         p = self.p
-        kinds = ["dark"] * p.darks + ["flat"] * p.flats + ["projection"] * p.angles + ["flat"] * p.flats
+        kinds = ["dark"] * p.darks + ["flat"] * p.flats + ["projection"] * len(self.angles) + ["flat"] * p.flats
         return np.array([_KEY[kind] for kind in kinds], np.int32)
 
     def describe(self, nexus: Writer) -> h5py.Group:
@@ -112,10 +121,11 @@ class _Simulation:
             image_key=keys,
             x_pixel_size=(p.pixel_size, "um"),
             y_pixel_size=(p.pixel_size, "um"),
-            distance=(0.1, "m"),
+            distance=(p.distance / 1e3, "m"),
+            **({"field_of_view": "Half"} if p.field_of_view == "half" else {}),
         )
         nexus.group("sample", "NXsample", name=f"phantom: {p.phantom}", rotation_angle=(angles, "degree"))
-        nexus.group("beam", "NXbeam", incident_energy=(25.0, "keV"))
+        nexus.group("beam", "NXbeam", incident_energy=(p.energy, "keV"))
         nexus.data(
             "data",
             signal=Field("data", link="/entry/instrument/detector/data"),
@@ -129,7 +139,8 @@ class _Simulation:
         """Write the frames block by block."""
         keys = self.frames
         projections = np.flatnonzero(keys == 0)
-        size = max(1, _BLOCK_BYTES // (16 * self.p.rows * self.p.columns))
+        points = _FINE**2 if self.p.delta_beta else 4 if self.p.tilt else 1
+        size = max(1, _BLOCK_BYTES // (16 * points * self.p.rows * self.p.columns))
         time = np.linspace(0, 1, len(projections))
         for index in np.flatnonzero(keys != 0):
             when = 0.0 if index < projections[0] else 1.0
@@ -137,14 +148,45 @@ class _Simulation:
             data[index] = self._counts(light)
         for start in range(0, len(projections), size):
             block = slice(start, start + size)
-            integrals = phantom.sinograms(
-                self.bodies, self.angles[block], range(self.p.rows), self.shape, centre=self.centre
-            )
-            transmission = np.exp(-integrals.transpose(1, 0, 2).astype(np.float64))
+            transmission = self._transmission(self.angles[block])
             drift = 1 + self.p.drift * time[block, None, None]
+            if self.p.flicker:
+                drift = drift * (1 + self.p.flicker * self.random.standard_normal(drift.shape))
             light = self.beam * self.drifted_gain * drift * transmission
-            data[projections[block]] = self._counts(light)
+            counts = self._counts(light)
+            if self.p.zingers:
+                self._hit(counts)
+            data[projections[block]] = counts
             progress(min(1.0, (start + size) / len(projections)))
+
+    def _transmission(self, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what each projection lets through: float64 [angle, row, column]."""
+        p = self.p
+        if p.delta_beta:
+            fine = self._projections(angles, (_FINE, _FINE))
+            lengths = {"pixel_size": p.pixel_size * 1e-6, "distance": p.distance * 1e-3}
+            return propagated(fine, **lengths, energy=p.energy, delta_beta=p.delta_beta, supersampling=_FINE)
+        if p.tilt:
+            fine = self._projections(angles, (1, 4))
+            averaged: NDArray[np.float64] = fine.reshape(*fine.shape[:2], p.columns, 4).mean(3, dtype=np.float64)
+            return np.exp(-averaged)
+        integrals = phantom.sinograms(
+            self.bodies, angles, range(p.rows), self.shape, centre=self.centre, scale=self.width
+        )
+        return np.exp(-integrals.transpose(1, 0, 2).astype(np.float64))
+
+    def _projections(self, angles: NDArray[np.float64], points: tuple[int, int]) -> NDArray[np.float32]:
+        tilt = np.deg2rad(self.p.tilt)
+        return phantom.projections(
+            self.bodies, angles, self.shape, centre=self.centre, scale=self.width, tilt=tilt, points=points
+        )
+
+    def _hit(self, counts: NDArray[np.uint16]) -> None:
+        """Let stray photons fall on frames, each of them onto one pixel."""
+        for frame in counts:
+            struck = self.random.integers(0, frame.size, self.random.poisson(self.p.zingers))
+            bright = self.random.uniform(0.5, 2, struck.size) * self.p.counts
+            frame.reshape(-1)[struck] = np.minimum(frame.reshape(-1)[struck] + bright, 65535).astype(np.uint16)
 
     def _counts(self, photons: NDArray[np.float64]) -> NDArray[np.uint16]:
         if self.p.noise:
@@ -161,7 +203,7 @@ class _Simulation:
                 "truth",
                 signal=Field(
                     "slices",
-                    shape=(len(rows), p.columns, p.columns),
+                    shape=(len(rows), self.width, self.width),
                     dtype=np.float32,
                     units="1/cm",
                     long_name="attenuation (1/cm)",
@@ -171,10 +213,11 @@ class _Simulation:
                 axes=[Field("row", rows, long_name="detector row"), None, None],
             )
             for index, row in enumerate(rows):
-                section = phantom.cross_section(self.bodies, int(row), p.rows, p.columns)
-                group["slices"][index] = phantom.image(section, p.columns) * per_cm
+                section = phantom.cross_section(self.bodies, int(row), p.rows, self.width)
+                group["slices"][index] = phantom.image(section, self.width) * per_cm
             bodies: dict[str, Any] = {
                 key: np.array([getattr(body, key) for body in self.bodies]) for key in asdict(self.bodies[0])
             }
             nexus.group("phantom", "NXcollection", centre=(self.centre, "pixel"), **bodies)
+            nexus.group("axis", "NXcollection", tilt=(p.tilt, "degree"))
             nexus.process("simulation", program="pan simulate tomography", parameters=p.model_dump())

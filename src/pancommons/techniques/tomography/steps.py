@@ -1,4 +1,4 @@
-"""The steps of a reconstruction as the pipeline calls them: references, frames regrouped, a look, slices."""
+"""The steps of a reconstruction as the pipeline calls them: references, a look, slices."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 from pancommons.pipelines.declaration import Found, Outcome, Stored, Unit
 from pancommons.pipelines.job import Job, Part
 from pancommons.techniques.tomography.centre import find_centre
-from pancommons.techniques.tomography.correct import FlatField, Repairs, attenuation, averaged, flat_field
-from pancommons.techniques.tomography.fourier import BATCH, FourierReconstruction
+from pancommons.techniques.tomography.correct import FlatField, Repairs, attenuation, flat_field
+from pancommons.techniques.tomography.fields import field_of_job, field_of_scan
+from pancommons.techniques.tomography.fourier import FourierReconstruction
+from pancommons.techniques.tomography.frame_steps import edge_of_air, frame_repairs, lengths, stored_rows
+from pancommons.techniques.tomography.frames import transmission, without_zingers
 from pancommons.techniques.tomography.planning import (
     limits_of,
-    needs_regrouping,
     parameters_of,
     region_of,
     row_range,
     scan_of,
     search_range,
+    through_frames,
+    works_on_frames,
 )
-from pancommons.techniques.tomography.scan import FrameSet, Scan
+from pancommons.techniques.tomography.scan import Scan
 
 _SAMPLE_ROWS = 8
 _UNSURE = 0.5
@@ -41,12 +45,14 @@ def warm() -> None:
     sinograms[:, :, 12:20] += 1
     FourierReconstruction(angles, 32)(sinograms)
     find_centre(sinograms, angles)
+    frames, _ = transmission(np.full((2, 2, 32), 500, np.uint16), field)
+    without_zingers(frames, 0.5)
 
 
 def prepare(job: Job) -> Outcome:
     """Average flats and darks, settle the pixel size; look at the scan where rows can be read as they lie."""
     scan, parameters = scan_of(job), parameters_of(job)
-    field = _references(scan, parameters.references)
+    field = field_of_scan(scan, parameters.references)
     found: dict[str, Found] = {}
     warnings = []
     if parameters.pixel_size == "auto":
@@ -66,27 +72,29 @@ def prepare(job: Job) -> Outcome:
         "dead": field.dead,
         "positions": field.positions,
     }
-    if needs_regrouping(scan):
+    if through_frames(scan, parameters):
+        if parameters.air == "auto":
+            found["air"] = edge_of_air(scan, field)
+        found |= lengths(scan, parameters)
         return Outcome(found, arrays, tuple(warnings))
     first = _look(replace(job, found={**job.found, **found}), scan, field)
     return Outcome({**found, **first.found}, {**arrays, **first.arrays}, (*warnings, *first.warnings))
 
 
-def regroup(job: Job, unit: Unit) -> dict[str, Stored]:
-    """Read whole frames once and store the rows wanted in blocks that a batch of slices reads quickly.
-
-    They are stored as they are: compressing them would cost more than reconstructing them.
-    """
-    scan = scan_of(job)
-    first, last = row_range(parameters_of(job), scan)
-    counts = scan.read_frames(unit.span["start"], unit.span["stop"], slice(first, last))
-    chunks = (len(counts), min(BATCH, last - first), scan.columns)
-    return {"counts": Stored(counts, chunks=chunks)}
-
-
 def look(job: Job, parts: list[Part]) -> Outcome:
     """Look at the regrouped frames: rotation centre, sinograms for the report, limits."""
-    return _look(job, scan_of(job), _field(job))
+    seen = _look(job, scan_of(job), field_of_job(job))
+    if not works_on_frames(parameters_of(job)):
+        return seen
+    counted = frame_repairs(parts)
+    warnings = seen.warnings
+    if counted["not_finite"]:
+        warnings += (f"{counted['not_finite']} counts were not finite; their neighbours stand in for them.",)
+    found = dict(seen.found)
+    if parameters_of(job).zingers:
+        share = counted["zingers"] / max(1, counted["values"])
+        found["zingers"] = Found(share, "counted while correcting frames")
+    return Outcome(found, seen.arrays, warnings)
 
 
 def reconstruct_slices(job: Job, unit: Unit) -> dict[str, Stored]:
@@ -102,7 +110,7 @@ def reconstruct_slices(job: Job, unit: Unit) -> dict[str, Stored]:
         int64 [values, clamped, not finite, dead pixels, clipped voxels].
     """
     scan = scan_of(job)
-    sinograms, angles, repairs = _sinograms(job, scan, _field(job), unit.span["start"], unit.span["stop"])
+    sinograms, angles, repairs = _sinograms(job, scan, field_of_job(job), unit.span["start"], unit.span["stop"])
     if centres := unit.span.get("centres"):
         slices = np.concatenate(
             [_geometry(job, angles, scan.columns, centre, kept=False)(sinograms) for centre in centres]
@@ -141,53 +149,18 @@ def to_integers(slices: NDArray[np.float32], low: float, high: float) -> tuple[N
     return np.rint(np.clip(scaled, 0, 65535)).astype(np.uint16), clipped
 
 
-def _references(scan: Scan, how: str) -> FlatField:
-    if scan.in_transmission:
-        shape = (scan.rows, scan.columns)
-        return flat_field([np.ones(shape, np.float32)])
-    average = "median" if how == "median" else "mean"
-    flats = [_average(frames, scan, average) for frames in scan.flats]
-    darks = [_average(frames, scan, average) for frames in scan.darks]
-    weights = [len(frames.frames) or 1 for frames in scan.darks]
-    dark = np.average(darks, axis=0, weights=weights).astype(np.float32) if darks else None
-    if how == "interpolated":
-        return flat_field(flats, dark, [frames.position - 0.5 for frames in scan.flats])
-    weights = [len(frames.frames) or 1 for frames in scan.flats]
-    return flat_field([np.average(flats, axis=0, weights=weights).astype(np.float32)], dark)
-
-
-def _average(frames: FrameSet, scan: Scan, how: str) -> NDArray[np.float32]:
-    """Average a set of frames in bounded memory: frame by frame for the mean, band by band for the median."""
-    shape = (scan.rows, scan.columns)
-    if frames.stack is None:
-        return np.full(shape, frames.level, np.float32)
-    count, frame = len(frames.frames), scan.rows * scan.columns * frames.stack.dtype.itemsize
-    if how == "median" or count * frame <= _BLOCK:
-        rows = max(1, _BLOCK * 4 // max(1, count * frame // scan.rows))
-        bands = [slice(start, min(start + rows, scan.rows)) for start in range(0, scan.rows, rows)]
-        return np.concatenate([averaged(frames.stack.read(frames.frames, band), how) for band in bands])  # type: ignore[arg-type]
-    total = np.zeros(shape, np.float64)
-    step = max(1, _BLOCK // frame)
-    for start in range(0, count, step):
-        total += frames.stack.read(frames.frames[start : start + step]).sum(axis=0, dtype=np.float64)
-    return (total / count).astype(np.float32)
-
-
-def _field(job: Job) -> FlatField:
-    arrays = job.arrays
-    return FlatField(arrays["gains"], arrays["dark"], arrays["positions"], arrays["dead"])
-
-
 def _sinograms(
     job: Job, scan: Scan, field: FlatField, start: int, stop: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], Repairs]:
     """Return the line integrals of rows [row, angle, column], the angles that are there, and what was mended."""
     least = parameters_of(job).minimum_transmission
+    if works_on_frames(parameters_of(job)):
+        field = flat_field([np.ones((scan.rows, scan.columns), np.float32)])
     angles = scan.angles
     present = np.zeros(scan.count, bool)
     sinograms = np.empty((stop - start, scan.count, scan.columns), np.float32)
     total = Repairs(0, 0, 0, 0)
-    for first, counts in _counts(job, scan, start, stop):
+    for first, counts in _blocks(job, scan, start, stop):
         block = slice(first, first + len(counts))
         _, repairs = attenuation(
             counts, field, rows=slice(start, stop), first=first, least=least, out=sinograms[:, block]
@@ -204,23 +177,18 @@ def _sinograms(
     return sinograms, angles, total
 
 
-def _counts(job: Job, scan: Scan, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Give the counts [angle, row, column] of rows with the index of their first projection, in blocks.
+def _blocks(job: Job, scan: Scan, start: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Give rows of the projections [angle, row, column] with the index of the first, in blocks.
 
-    Blocks of frames that could not be read are left out.
+    They are counts, or the transmission where frames were corrected. Blocks of frames that failed are left out.
     """
-    if not needs_regrouping(scan):
+    if not through_frames(scan, parameters_of(job)):
         step = max(1, _BLOCK // ((stop - start) * scan.columns * scan.dtype.itemsize))
         for first in range(0, scan.count, step):
             yield first, scan.read_frames(first, min(first + step, scan.count), slice(start, stop))
         return
-    import h5py
-    import hdf5plugin  # noqa: F401
-
     above = row_range(parameters_of(job), scan)[0]
-    for part in job.parts("frames"):
-        with h5py.File(part.file, "r", locking=False) as file:
-            yield part.span["start"], file["counts"][:, start - above : stop - above]
+    yield from stored_rows(job, start - above, stop - above)
 
 
 _geometries: dict[str, tuple[Any, FourierReconstruction]] = {}
@@ -254,13 +222,13 @@ def _look(job: Job, scan: Scan, field: FlatField) -> Outcome:
     """Find the centre, keep a sinogram before and after, and settle the limits of integers."""
     parameters = parameters_of(job)
     first, last = row_range(parameters, scan)
-    rows = _sample(first, last, scan)
+    rows = _sample(job, first, last, scan)
     middle = rows[len(rows) // 2]
     sinograms = []
     for row in rows:
         corrected, angles, _ = _sinograms(job, scan, field, row, row + 1)
         sinograms.append(corrected[0])
-    raw = np.concatenate([counts[:, 0] for _, counts in _counts(job, scan, middle, middle + 1)])
+    raw = np.concatenate([counts[:, 0] for _, counts in _blocks(job, scan, middle, middle + 1)])
     arrays = {"sinogram_counts": _thinned(raw), "sinogram": _thinned(sinograms[len(rows) // 2])}
     found: dict[str, Found] = {}
     warnings = []
@@ -282,9 +250,9 @@ def _look(job: Job, scan: Scan, field: FlatField) -> Outcome:
     return Outcome(found, arrays, tuple(warnings))
 
 
-def _sample(first: int, last: int, scan: Scan) -> list[int]:
+def _sample(job: Job, first: int, last: int, scan: Scan) -> list[int]:
     """Choose rows to look at, evenly over those wanted, in few chunks where several rows are decoded together."""
-    together = 1 if needs_regrouping(scan) else scan.rows_together
+    together = 1 if through_frames(scan, parameters_of(job)) else scan.rows_together
     blocks = np.arange(first // together, -(-last // together))
     most = _SAMPLE_ROWS if together == 1 else max(1, min(_SAMPLE_ROWS, len(blocks) // 4))
     chosen = blocks[_evenly(len(blocks), most)]
