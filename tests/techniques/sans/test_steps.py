@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.sans import kernel, merge, models, monitors, resolution
-from pancommons.techniques.sans.analysis import Curves, guinier_fit, invariant, model_fit, porod
+from pancommons.techniques.sans import kernel, merge, monitors, resolution
 from pancommons.techniques.sans.binning import (
     PLANCK_OVER_NEUTRON_MASS,
     Binning,
@@ -196,30 +195,6 @@ def test_no_error_is_zero_where_nothing_came() -> None:
     curve = merge.curve_of(np.array([[0.0, 4.0, 0.0], [2.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 0.0]]), 3.0)
     np.testing.assert_allclose(curve.error[:2], [1.5, 3.0])
     assert curve.measured.tolist() == [True, True, False]
-
-
-def _curve(shape: Floats, q: Floats, relative: float = 0.01) -> Curves:
-    noisy = shape * (1 + relative * RANDOM.standard_normal(q.size))
-    return Curves(q, noisy, relative * shape, 0.03 * q)
-
-
-def test_sizes_of_known_shapes_within_two_percent() -> None:
-    q = np.geomspace(0.004, 0.2, 120)
-    ball = _curve(models.sphere(q, 45.0, 60.0) + 0.05, q)
-    assert guinier_fit(ball).values["size"] == pytest.approx(45 * np.sqrt(0.6), rel=0.02)
-    smeared = models.smeared(lambda at: models.sphere(at, 45.0, 60.0) + 0.05, q, 0.03 * q)
-    found = model_fit(_curve(smeared, q), models.sphere)
-    assert found.values["size"] == pytest.approx(45, rel=0.002)
-    assert 0.6 < found.chi_square < 1.5
-    coil = model_fit(_curve(models.debye(q, 74.0, 80.0) + 0.1, q), models.debye, smear=False)
-    assert coil.values["size"] == pytest.approx(74, rel=0.02)
-
-
-def test_porod_and_invariant_of_known_curves() -> None:
-    q = np.geomspace(0.01, 0.5, 400)
-    assert porod(_curve(2e-6 / q**4 + 0.1, q), 0.05, 0.4) == pytest.approx((2e-6, 0.1), rel=0.05)
-    flat = Curves(q, np.full(q.size, 3.0), np.full(q.size, 0.1), q)
-    assert invariant(flat)[0] == pytest.approx(q[-1] ** 3 - q[0] ** 3, rel=0.001)
 
 
 def test_vax_floats_and_compressed_spectra() -> None:

@@ -1,26 +1,25 @@
-"""What a curve says without a model, and with a simple one: Guinier, Porod, Kratky, invariant, coils, spheres."""
+"""What a curve says without a model of the shape: the laws of Guinier and Porod, Kratky's plot, the invariant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus.read import open_file
-from pancommons.pipelines.declaration import Figure
-from pancommons.pipelines.job import Job
 from pancommons.techniques.sans import models
-from pancommons.techniques.sans.planning import model_range_of, parameters_of
 
 Floats = NDArray[np.float64]
-_GUINIER_LIMIT = 1.3
-"""Q Rg up to which Guinier's law holds."""
+_GUINIER_LIMITS = (1.0, 1.3)
+"""Q Rg up to which Guinier's law holds: within 1 %, and within 3 % for spheres."""
+_ENOUGH = 10
+_POROD_BEGIN = 4.0
+"""Q Rg from which Porod's law is looked for."""
 
 
 @dataclass(frozen=True)
@@ -41,105 +40,241 @@ class Curves:
 
     def between(self, low: float, high: float) -> Curves:
         """Return the points in a range of Q."""
-        use = (self.q >= low) & (self.q <= high)
+        return self._where((self.q >= low) & (self.q <= high))
+
+    def positive(self) -> Curves:
+        """Return the points whose intensity has a logarithm."""
+        return self._where(self.intensity > 0)
+
+    def _where(self, use: NDArray[np.bool_]) -> Curves:
         return Curves(self.q[use], self.intensity[use], self.error[use], self.spread[use])
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A model fitted to points: values and standard errors by parameter, chi square per degree of freedom."""
+class Quantity:
+    """A number with its standard error, where it has one, its unit and what it is called."""
 
-    values: Mapping[str, float]
-    errors: Mapping[str, float]
-    chi_square: float
-    curve: Floats
+    value: float
+    error: float | None
+    unit: str
+    label: str
+
+    def __str__(self) -> str:
+        error = "" if self.error is None else f" ± {self.error:.2g}"
+        return f"{self.label} {self.value:.4g}{error}{f' {self.unit}' if self.unit else ''}"
+
+
+@dataclass(frozen=True)
+class Law:
+    """What an analysis of a curve gave.
+
+    Attributes
+    ----------
+    name, title
+        Such as ``guinier``, and what a reader sees.
+    method
+        What was done, in a few words.
+    quantities
+        By name.
+    points, curve
+        What was fitted, and the fit to it, float64 [point].
+    chi_square
+        Per degree of freedom.
+    distances
+        Float64 [3, distance] where the analysis is p(r): r, p(r) and its error.
+    warning
+        A sentence, where the result is not to be trusted as it is.
+    """
+
+    name: str
+    title: str
+    method: str
+    quantities: Mapping[str, Quantity]
     points: Curves
+    curve: Floats
+    chi_square: float
+    distances: Floats | None = None
+    warning: str | None = None
+
+    def value(self, name: str) -> float:
+        """Return the value of a quantity."""
+        return self.quantities[name].value
 
 
-def guinier_fit(curve: Curves) -> Fitted:
-    """Fit a straight line to log I over Q^2, up to Q Rg = 1.3, which is found by repeating.
+def guinier(curve: Curves) -> Law:
+    """Fit Guinier's law, a straight line of log I over Q^2, up to Q Rg = 1, or 1.3 where few points lie below 1.
+
+    The limit is found by repeating. The resolution is taken off: each point is multiplied by the law over the law
+    averaged over the resolution.
 
     Raises
     ------
     BadInput
-        If fewer than four points lie below that.
+        If fewer than five points lie below that, or the intensity does not fall.
     """
-    high = float(curve.q[min(curve.q.size - 1, 7)])
-    previous: set[float] = set()
+    curve = curve.positive()
+    count, radius, limit = min(curve.q.size, 8), 0.0, 0.0
+    previous: set[int] = set()
     while True:
-        use = curve.between(0, high)
-        use = Curves(*(column[use.intensity > 0] for column in (use.q, use.intensity, use.error, use.spread)))
-        if use.q.size < 4:
+        use = Curves(*(column[:count] for column in (curve.q, curve.intensity, curve.error, curve.spread)))
+        if count < 5:
             raise BadInput(
-                "fewer than four points lie below Q Rg = 1.3, too few for Guinier's law", field="model",
-                remedy="reduce to lower or finer Q, or choose another model",
+                "fewer than five points lie below Q Rg = 1.3, too few for Guinier's law", field="guinier",
+                remedy="reduce to lower or finer Q",
             )  # fmt: skip
-        (slope, offset), covariance = np.polyfit(
-            use.q**2, np.log(use.intensity), 1, w=use.intensity / use.error, cov="unscaled"
+        slope, offset, covariance = _line(use, radius)
+        if slope >= -2 * np.sqrt(covariance[0, 0]):
+            if count == curve.q.size:
+                raise BadInput("the intensity does not fall at low Q, as Guinier's law has it", field="guinier")
+            count = min(2 * count, curve.q.size)
+            continue
+        radius = float(np.sqrt(-3 * slope))
+        below = [int(np.searchsorted(curve.q, at / radius)) for at in _GUINIER_LIMITS]
+        wanted, limit = (
+            (below[0], _GUINIER_LIMITS[0]) if below[0] >= _ENOUGH else (min(below[1], _ENOUGH), _GUINIER_LIMITS[1])
         )
-        radius = float(np.sqrt(max(-3 * slope, 1e-12)))
-        limit = float(curve.q[np.searchsorted(curve.q, _GUINIER_LIMIT / radius) - 1])
-        if limit == high or limit in previous:
+        if wanted == count or wanted in previous:
             break
-        previous.add(high)
-        high = limit
-    radius_error = 1.5 * float(np.sqrt(covariance[0, 0])) / radius
+        previous.add(count)
+        count = wanted
+    for _ in range(3):
+        slope, offset, covariance = _line(use, radius)
+        radius = float(np.sqrt(max(-3 * slope, 1e-12)))
     intensity = float(np.exp(offset))
-    model = models.guinier(use.q, radius, intensity)
-    chi = float(np.sum(((use.intensity - model) / use.error) ** 2)) / max(1, use.q.size - 2)
-    return Fitted(
-        {"size": radius, "intensity": intensity},
-        {"size": radius_error, "intensity": intensity * float(np.sqrt(covariance[1, 1]))},
-        chi, model, use,
+    fit = models.smeared(lambda q: models.guinier(q, radius, intensity), use.q, use.spread)
+    chi = float(np.sum(((use.intensity - fit) / use.error) ** 2)) / (use.q.size - 2)
+    scale = max(1.0, chi) ** 0.5
+    return Law(
+        "guinier", "Guinier's law", f"log I over Q^2 up to Q Rg = {limit:g}, the resolution taken off",
+        {
+            "radius_of_gyration": Quantity(
+                radius, 1.5 * scale * float(np.sqrt(covariance[0, 0])) / radius, "angstrom", "radius of gyration"
+            ),
+            "intensity": Quantity(
+                intensity, scale * intensity * float(np.sqrt(covariance[1, 1])), "1/cm", "intensity at Q = 0"
+            ),
+        },
+        use, fit, chi,
     )  # fmt: skip
 
 
-def model_fit(curve: Curves, shape: Callable[[Floats, float, float], Floats], *, smear: bool = True) -> Fitted:
-    """Fit size, intensity at Q = 0 and a flat background by least squares, the model averaged over the resolution.
+def _line(use: Curves, radius: float) -> tuple[float, float, Floats]:
+    """Fit log I over Q^2; a radius takes the resolution off."""
+    law = models.guinier(use.q, radius)
+    averaged = models.smeared(lambda q: models.guinier(q, radius), use.q, use.spread)
+    y = np.log(use.intensity * law / averaged)
+    (slope, offset), covariance = np.polyfit(use.q**2, y, 1, w=use.intensity / use.error, cov="unscaled")
+    return float(slope), float(offset), np.asarray(covariance)
 
-    The size is tried on a grid first, the other two being linear, so that no start has to be given.
+
+def porod_range(curve: Curves, radius: float) -> Curves:
+    """Return the points beyond Q Rg = 4, where the surface scatters."""
+    return curve.between(_POROD_BEGIN / radius, np.inf)
+
+
+def porod(curve: Curves, contrast: float | None = None) -> Law:
+    """Fit Porod's law K / Q^4 and a flat background, and beside it a power law with a free exponent.
+
+    Bodies of one size oscillate about the law. What they deviate by, a fraction of the law that is found with it, joins
+    the errors, so that the law goes through their middle.
+
+    Parameters
+    ----------
+    curve
+        The points at high Q alone.
+    contrast
+        Difference of the scattering length densities, 1/Angstrom^2, for the surface in a volume of sample.
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than eight points, or nothing above the background falls with Q.
     """
-    if curve.q.size < 5:
-        raise BadInput(f"{curve.q.size} points are too few to fit a model to", field="model-range")
+    if curve.q.size < 8:
+        raise BadInput(f"{curve.q.size} points are too few for Porod's law", field="porod")
+    line = _porod_line(curve)
+    constant, constant_error = line.constant
+    background, background_error = line.background
 
-    def averaged(size: float) -> Floats:
-        if smear:
-            return models.smeared(lambda q: shape(q, size, 1.0), curve.q, curve.spread)
-        return shape(curve.q, size, 1.0)
+    exponent, exponent_error = min(
+        (_free_exponent(curve, error, constant, background) for error in (curve.error, line.error)),
+        key=lambda found: found[1],
+    )
+    quantities = {
+        "exponent": Quantity(exponent, exponent_error, "", "exponent"),
+        "constant": Quantity(constant, constant_error, "1/(cm angstrom^4)", "Porod's constant"),
+        "background": Quantity(background, background_error, "1/cm", "background"),
+        "scatter": Quantity(line.scatter, None, "", "deviation about the law, relative"),
+    }
+    if contrast is not None:
+        surface = 1 / (2 * np.pi * contrast**2)
+        quantities["specific_surface"] = Quantity(
+            constant * surface, constant_error * surface, "1/cm", "surface in a volume of sample"
+        )
+    fit = constant / curve.q**4 + background
+    chi = float(np.sum(((curve.intensity - fit) / curve.error) ** 2)) / (curve.q.size - 2)
+    return Law("porod", "Porod's law", "K / Q^4 + background by least squares", quantities, curve, fit, chi)
 
-    def linear(size: float) -> tuple[Floats, float]:
-        design = np.stack([averaged(size), np.ones(curve.q.size)], axis=1) / curve.error[:, None]
-        found, *_ = np.linalg.lstsq(design, curve.intensity / curve.error, rcond=None)
-        return np.asarray(found, np.float64), float(np.sum((design @ found - curve.intensity / curve.error) ** 2))
 
-    sizes = np.geomspace(0.5 / curve.q[-1], 6 / curve.q[0], 80)
-    start = float(sizes[int(np.argmin([linear(size)[1] for size in sizes]))])
-    (intensity, background), _ = linear(start)
+def _free_exponent(curve: Curves, error: Floats, constant: float, background: float) -> tuple[float, float]:
+    """Fit a power law and a flat background from Porod's law on; its exponent, with an error that grows with misfit."""
 
     def residuals(p: Floats) -> Floats:
-        return np.asarray((p[1] * averaged(p[0]) + p[2] - curve.intensity) / curve.error)
+        law = p[1] * (curve.q / curve.q[0]) ** -p[0] + p[2]
+        return np.asarray((law - curve.intensity) / error)
 
-    scales = [start, max(abs(intensity), 1e-9), max(abs(background), 1e-3)]
-    solved = least_squares(residuals, [start, intensity, background], x_scale=scales)
+    start = [4.0, constant / curve.q[0] ** 4, background]
+    solved = least_squares(residuals, start, x_scale=[1.0, start[1], max(abs(background), 1e-3)])
     jacobian = np.asarray(solved.jac, np.float64)
-    covariance = np.linalg.pinv(jacobian.T @ jacobian)
-    chi = 2 * float(solved.cost) / max(1, curve.q.size - 3)
-    names = ("size", "intensity", "background")
-    errors = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
-    model = solved.x[1] * averaged(solved.x[0]) + solved.x[2]
-    return Fitted(dict(zip(names, solved.x.tolist(), strict=True)), errors, chi, model, curve)
+    chi = max(1.0, 2 * float(solved.cost) / (curve.q.size - 3))
+    return float(solved.x[0]), float(np.sqrt(chi * np.linalg.pinv(jacobian.T @ jacobian)[0, 0]))
 
 
-def porod(curve: Curves, low: float, high: float) -> tuple[float, float]:
-    """Return Porod's constant, 1/cm 1/Angstrom^4, and the background, 1/cm: a line through I Q^4 over Q^4."""
-    use = curve.between(low, high)
-    slope, offset = np.polyfit(use.q**4, use.intensity * use.q**4, 1, w=1 / (use.error * use.q**4))
-    return float(offset), float(slope)
+@dataclass(frozen=True)
+class _PorodLine:
+    constant: tuple[float, float]
+    background: tuple[float, float]
+    scatter: float
+    error: Floats
 
 
-def kratky(curve: Curves) -> tuple[Floats, Floats]:
+def _porod_line(curve: Curves) -> _PorodLine:
+    """Fit K / Q^4 + background, with that relative scatter about K / Q^4 which makes chi square 1."""
+
+    def solved(error: Floats) -> tuple[Floats, Floats, float]:
+        design = np.stack([curve.q**-4.0, np.ones(curve.q.size)], axis=1) / error[:, None]
+        size = np.linalg.norm(design, axis=0)
+        found, *_ = np.linalg.lstsq(design / size, curve.intensity / error, rcond=None)
+        covariance = np.linalg.inv((design / size).T @ (design / size)) / np.outer(size, size)
+        chi = float(np.sum((design @ (found / size) - curve.intensity / error) ** 2)) / (curve.q.size - 2)
+        return found / size, np.sqrt(np.diag(covariance)), chi
+
+    def scattered(scatter: float) -> tuple[Floats, Floats]:
+        """Repeat until the constant stays, for the error depends on it."""
+        found, error = solved(curve.error)[0], curve.error
+        for _ in range(20):
+            error = np.hypot(curve.error, scatter * abs(found[0]) / curve.q**4)
+            found = solved(error)[0]
+        return found, error
+
+    found, errors, chi = solved(curve.error)
+    scatter, error = 0.0, curve.error
+    if chi > 1:
+        low, high = 1e-4, 10.0
+        for _ in range(30):
+            scatter = float(np.sqrt(low * high))
+            _, error = scattered(scatter)
+            low, high = (scatter, high) if solved(error)[2] > 1 else (low, scatter)
+        found, errors, _ = solved(error)
+    if found[0] <= 0:
+        raise BadInput("nothing above a flat background falls with Q", field="porod")
+    constant, background = ((float(value), float(uncertain)) for value, uncertain in zip(found, errors, strict=True))
+    return _PorodLine(constant, background, scatter, error)
+
+
+def kratky(curve: Curves, background: float = 0.0) -> tuple[Floats, Floats]:
     """Return Q^2 I and its error, 1/cm 1/Angstrom^2, float64 [point]: level for coils, a peak for compact shapes."""
-    return curve.q**2 * curve.intensity, curve.q**2 * curve.error
+    return curve.q**2 * (curve.intensity - background), curve.q**2 * curve.error
 
 
 def invariant(curve: Curves, background: float = 0.0) -> tuple[float, float]:
@@ -152,6 +287,24 @@ def invariant(curve: Curves, background: float = 0.0) -> tuple[float, float]:
     return float(weights @ (curve.intensity - background)), float(np.sqrt(weights**2 @ curve.error**2))
 
 
+def whole_invariant(curve: Curves, low: Law, high: Law) -> Quantity:
+    """Return the integral of Q^2 I from 0 to infinity: Guinier's law below what was measured, Porod's above.
+
+    Above the beginning of Porod's law the law stands for the points, of which it is the mean.
+    """
+    constant, background = high.quantities["constant"], high.quantities["background"]
+    first = high.points.q[0]
+    measured, error = invariant(curve.between(0, first), background.value)
+    q = np.linspace(0, curve.q[0], 200)
+    below = float(np.trapezoid(q**2 * models.guinier(q, low.value("radius_of_gyration"), low.value("intensity")), q))
+    inside = curve.between(0, first).q
+    sides = (constant.error or 0.0) / first, (background.error or 0.0) * inside[-1] ** 3 / 3
+    return Quantity(
+        below + measured + constant.value / inside[-1], float(np.hypot(error, np.hypot(*sides))),
+        "1/(cm angstrom^3)", "invariant",
+    )  # fmt: skip
+
+
 def score(truth: Path, curve: Curves) -> float | None:
     """Return the median of |I - truth| / error, the truth smeared by the resolution; None for another kind of truth."""
     with open_file(truth) as file:
@@ -160,63 +313,3 @@ def score(truth: Path, curve: Curves) -> float | None:
         q, intensity = file["entry/truth/Q"][()], file["entry/truth/I"][()]
     known = models.smeared(lambda at: np.interp(at, q, intensity), curve.q, curve.spread)
     return float(np.median(np.abs(curve.intensity - known) / curve.error))
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """A model fitted to the run's curve, with how it is shown."""
-
-    model: str
-    fitted: Fitted
-    whole: Curves
-
-    @property
-    def merits(self) -> dict[str, float | None]:
-        """Return the figures of merit of the fit."""
-        fit = self.fitted
-        return {"size": fit.values["size"], "size_error": fit.errors["size"], "fit_chi_square": fit.chi_square}
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Say where the model does not describe the curve."""
-        if self.fitted.chi_square <= 3:
-            return ()
-        chi = self.fitted.chi_square
-        return (f"The model {self.model} does not fit (chi square {chi:.1f} per degree of freedom).",)
-
-    def draw(self, folder: Path) -> Figure:
-        """Draw the curve, the fit and its residuals."""
-        fit, points = self.fitted, self.fitted.points
-        drawing = Drawing(figsize=(9, 6.6), layout="constrained")
-        upper, lower = drawing.subplots(2, 1, height_ratios=(3, 1), sharex=True)
-        use = self.whole.intensity > 0
-        upper.errorbar(
-            self.whole.q[use], self.whole.intensity[use], self.whole.error[use], fmt="o", ms=3, lw=0, elinewidth=0.8,
-            color="#8a8a8a", label="measured",
-        )  # fmt: skip
-        upper.plot(points.q, fit.curve, color="#b3401f", lw=1.6, label=self.model)
-        upper.set(xscale="log", yscale="log", ylabel="I(Q) (1/cm)")
-        upper.legend(frameon=False)
-        lower.axhspan(-1, 1, color="#dddddd", alpha=0.6, lw=0)
-        lower.axhline(0, color="black", lw=0.8)
-        lower.plot(points.q, (points.intensity - fit.curve) / points.error, "o", ms=3, color="#1f5f99")
-        lower.set(xlabel="Q (1/Å)", ylabel="residual / error")
-        for axis in (upper, lower):
-            axis.grid(alpha=0.3, which="both", lw=0.4)
-        drawing.savefig(folder / "model.png", dpi=120)
-        size, error = fit.values["size"], fit.errors["size"]
-        what = "radius" if self.model == "sphere" else "radius of gyration"
-        said = f"{what} {size:.4g} ± {error:.2g} Å, chi square {fit.chi_square:.2f} per degree of freedom"
-        return Figure("model.png", f"Fit of the model {self.model}", f"{said}.", f"Curve and fit; {said}.")
-
-
-def analysed(job: Job, curve: Curves) -> Analysis | None:
-    """Fit the model asked for, or None."""
-    model = parameters_of(job).model
-    if model == "none":
-        return None
-    limits = model_range_of(job)
-    chosen = curve if limits is None else curve.between(*limits)
-    if model == "guinier":
-        return Analysis(model, guinier_fit(chosen), curve)
-    return Analysis(model, model_fit(chosen, models.sphere if model == "sphere" else models.debye), curve)

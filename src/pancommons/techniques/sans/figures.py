@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from pancommons.pipelines.declaration import Figure, Findings
 from pancommons.pipelines.job import Job, Part
-from pancommons.techniques.sans.analysis import Curves, analysed, invariant, score
+from pancommons.techniques.sans.analysis import Curves, invariant, score
 from pancommons.techniques.sans.detector import pixels_of
+from pancommons.techniques.sans.evaluation import unpacked
+from pancommons.techniques.sans.law_figures import draw_laws
 from pancommons.techniques.sans.planning import measurement_of, overlap_of, periods_of
 
 Floats = NDArray[np.float64]
@@ -30,10 +32,10 @@ def report(job: Job) -> Findings:
     curve = Curves.of(job.arrays[f"curve_{first}_total"])
     merits = _merits(job, curve)
     figures = [_curve(job, folder, first)]
-    analysis = analysed(job, curve)
-    if analysis is not None:
-        figures.append(analysis.draw(folder))
-        merits |= analysis.merits
+    done = next((unpacked(part) for part in job.parts("analysis") if part.span["period"] == first - 1), None)
+    if done is not None:
+        figures += draw_laws(done.laws, curve, folder)
+        merits |= done.merits()
     if f"curve_{first}_band_1" in job.arrays:
         figures.append(_bands(job, folder, first))
     if any(name.startswith("transmission_") for name in job.arrays):
@@ -45,8 +47,7 @@ def report(job: Job) -> Findings:
         figures.append(_centre(job, folder))
     if len(periods_of(job)) > 1:
         figures.append(_periods(job, folder))
-    warnings = analysis.warnings if analysis is not None else ()
-    return Findings(tuple(figures), merits, warnings)
+    return Findings(tuple(figures), merits)
 
 
 def _merits(job: Job, curve: Curves) -> dict[str, float | None]:

@@ -25,9 +25,10 @@ HERE = "pancommons.techniques.sans"
 _NUMBER = r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?"
 _SIGNED = rf"[-+]?{_NUMBER}"
 RANGE = rf"^auto$|^{_NUMBER}:{_NUMBER}$"
+RANGE_OR_NONE = rf"^auto$|^none$|^{_NUMBER}:{_NUMBER}$"
 BINS = rf"^auto$|^{_NUMBER}:{_NUMBER}:{_NUMBER}%?$"
-PLANE = rf"^auto$|^none$|^{_NUMBER}:{_NUMBER}$"
 SLICES = rf"^none$|^[0-9]+$|^{_NUMBER}:{_NUMBER}:{_NUMBER}$"
+PLANE = rf"^auto$|^none$|^{_NUMBER}:{_NUMBER}$"
 POINT = rf"^auto$|^find$|^{_SIGNED},{_SIGNED}$"
 ANGLES = rf"^auto$|^all$|^{_SIGNED}:{_SIGNED}$"
 FIT = r"^auto$|^none$|^log$|^linear$|^polynomial[2-6]$"
@@ -37,7 +38,6 @@ class SansParameters(Parameters):
     """What can be set for a reduction; "auto" takes what the user file says."""
 
     period: PositiveInt | Literal["all"] = parameter("all", "period to reduce, from 1, or all of them", group="Data")
-    bank: Literal["auto", "rear", "hab", "merged"] = parameter(
     time_slices: str = parameter(
         "none",
         "slices of the clock to cut a run in event mode into: how many, or START:STOP:WIDTH from its start",
@@ -45,6 +45,7 @@ class SansParameters(Parameters):
         group="Data",
         pattern=SLICES,
     )
+    bank: Literal["auto", "rear", "hab", "merged"] = parameter(
         "auto", "detector bank to reduce, or both merged into one curve", group="Data"
     )
     wavelength_range: str = parameter(
@@ -125,12 +126,37 @@ class SansParameters(Parameters):
         "auto", "standard deviation of the moderator's pulse; auto as usual for the instrument", unit="us",
         group="Resolution",
     )  # fmt: skip
-    model: Literal["none", "guinier", "debye", "sphere"] = parameter(
-        "none", "model fitted to the curve: Guinier's law, a Gaussian coil (Debye), spheres", group="Analysis"
+    guinier_range: str = parameter(
+        "auto", "Q to which Guinier's law is fitted, as LOW:HIGH; auto up to Q Rg = 1 or 1.3", unit="1/angstrom",
+        group="Analysis", pattern=RANGE_OR_NONE,
+    )  # fmt: skip
+    porod_range: str = parameter(
+        "auto", "Q to which Porod's law is fitted, as LOW:HIGH; auto beyond Q Rg = 4", unit="1/angstrom",
+        group="Analysis", pattern=RANGE_OR_NONE,
+    )  # fmt: skip
+    dmax: PositiveFloat | Literal["auto", "none"] = parameter(
+        "auto", "largest distance of p(r); auto for the most probable, none for no p(r)", unit="angstrom",
+        group="Analysis",
+    )  # fmt: skip
+    contrast: PositiveFloat | Literal["none"] = parameter(
+        "none", "difference of the scattering length densities, for specific surface and volume fraction",
+        unit="1/angstrom^2", group="Analysis",
+    )  # fmt: skip
+    model: Literal["none", "debye", "sphere"] = parameter(
+        "none", "model fitted to the curve: a Gaussian coil (Debye), spheres", group="Analysis"
     )
+    fit: str = parameter(
+        "none", "model of the sasmodels library fitted to the curve, such as cylinder or sphere@hardsphere",
+        group="Analysis", pattern=r"^[A-Za-z][A-Za-z0-9_]*([@+*][A-Za-z][A-Za-z0-9_]*)*$",
+    )  # fmt: skip
+    fit_parameters: str = parameter(
+        "auto", "its parameters: NAME=VALUE to keep one, NAME=LOW:HIGH or NAME=START:LOW:HIGH to fit it, with commas",
+        group="Analysis",
+    )  # fmt: skip
     model_range: str = parameter(
-        "auto", "Q that is fitted, as LOW:HIGH", unit="1/angstrom", group="Analysis", pattern=RANGE
-    )
+        "auto", "Q to which models and p(r) are fitted, as LOW:HIGH", unit="1/angstrom", group="Analysis",
+        pattern=RANGE,
+    )  # fmt: skip
 
 
 class SimulationParameters(Parameters):
@@ -150,6 +176,20 @@ class SimulationParameters(Parameters):
     centre_y: float = parameter(328.0, "where the beam meets the detector", unit="mm", group="Measurement")
     gravity: bool = parameter(True, "let neutrons fall on their way", group="Measurement")
     smearing: bool = parameter(True, "apertures, pixels and the moderator's pulse of finite size", group="Measurement")
+    mode: Literal["histogram", "events"] = parameter(
+        "histogram", "how the scattering runs are written: counts in bins, or neutron by neutron", group="Measurement"
+    )
+    duration: float = parameter(
+        600.0, "how long a run in event mode takes", unit="s", group="Measurement", gt=0, le=100_000
+    )
+    growth: float = parameter(
+        0.0,
+        "how much the sample's scattering grows while it is measured in event mode, evenly, relative to its mean; "
+        "0.5 goes from 0.75 to 1.25",
+        group="Measurement",
+        ge=-2,
+        le=2,
+    )
     noise: bool = parameter(True, "Poisson noise of the counts", group="Measurement")
     seed: int = parameter(1, "of the random numbers", group="Measurement", ge=0)
 
@@ -176,20 +216,6 @@ PIPELINE = Pipeline(
     inspect=f"{HERE}.planning:inspect",
     plan=f"{HERE}.planning:plan",
     warm=f"{HERE}.steps:warm",
-    mode: Literal["histogram", "events"] = parameter(
-        "histogram", "how the scattering runs are written: counts in bins, or neutron by neutron", group="Measurement"
-    )
-    duration: float = parameter(
-        600.0, "how long a run in event mode takes", unit="s", group="Measurement", gt=0, le=100_000
-    )
-    growth: float = parameter(
-        0.0,
-        "how much the sample's scattering grows while it is measured in event mode, evenly, relative to its mean; "
-        "0.5 goes from 0.75 to 1.25",
-        group="Measurement",
-        ge=-2,
-        le=2,
-    )
     prepare=f"{HERE}.steps:prepare",
     stages=(
         Stage(
@@ -198,6 +224,13 @@ PIPELINE = Pipeline(
             "banks",
             process=f"{HERE}.steps:reduce_bank",
             combine=f"{HERE}.steps:join",
+        ),
+        Stage(
+            "analysis",
+            "Analysing curves",
+            "curves",
+            process=f"{HERE}.evaluation:analyse",
+            combine=f"{HERE}.evaluation:conclude",
         ),
     ),
     report=f"{HERE}.figures:report",
@@ -215,6 +248,18 @@ PIPELINE = Pipeline(
         Merit("centre_y", "Beam centre, y", "mm", "in the user file's coordinates"),
         Merit("centre_confidence", "Confidence of the centre", "", "from 0 to 1; none where it was given"),
         Merit("invariant", "Invariant", "1/(cm angstrom^3)", "integral of Q^2 I(Q) over what was measured"),
+        Merit("guinier_radius", "Radius of gyration (Guinier)", "angstrom", "from low Q"),
+        Merit("guinier_radius_error", "Its error", "angstrom", "one standard deviation"),
+        Merit("guinier_intensity", "Intensity at Q = 0 (Guinier)", "1/cm", "from low Q"),
+        Merit("pair_radius", "Radius of gyration (p(r))", "angstrom", "from the distribution of distances"),
+        Merit("pair_radius_error", "Its error", "angstrom", "one standard deviation"),
+        Merit("pair_intensity", "Intensity at Q = 0 (p(r))", "1/cm", "from the distribution of distances"),
+        Merit("largest_distance", "Largest distance", "angstrom", "where the distribution of distances ends"),
+        Merit("largest_distance_error", "Its error", "angstrom", "one standard deviation"),
+        Merit("pair_chi_square", "Misfit of p(r)", "", "chi square per degree of freedom"),
+        Merit("porod_exponent", "Exponent at high Q", "", "where it is free; 4 of smooth surfaces"),
+        Merit("porod_constant", "Porod's constant", "1/(cm angstrom^4)", "Q^4 (I - background) at high Q"),
+        Merit("surface_to_volume", "Surface over volume", "1/angstrom", "of the bodies, if they are dilute"),
         Merit("size", "Radius fitted", "angstrom", "of gyration, or of spheres"),
         Merit("size_error", "Error of that radius", "angstrom", "one standard deviation"),
         Merit("fit_chi_square", "Misfit of the model", "", "chi square per degree of freedom"),
@@ -225,6 +270,11 @@ PIPELINE = Pipeline(
             "Heenan R K, Penfold J, King S M. SANS at Pulsed Neutron Sources: Present and Future Prospects. "
             "J. Appl. Cryst. 30, 1140 (1997).",
             "10.1107/S0021889897002173",
+        ),
+        Citation(
+            "Hansen S. Bayesian estimation of hyperparameters for indirect Fourier transformation in small-angle "
+            "scattering. J. Appl. Cryst. 33, 1415 (2000).",
+            "10.1107/S0021889800012930",
         ),
         Citation(
             "Mildner D F R, Carpenter J M. Optimization of the experimental resolution for small-angle scattering. "

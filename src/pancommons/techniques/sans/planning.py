@@ -25,6 +25,7 @@ from pancommons.techniques.sans.transmission import Transmission, fitted, transm
 from pancommons.techniques.sans.user_file import Fit, UserFile
 
 _MEMORY = 120 << 20
+_ANALYSIS_MEMORY = 100 << 20
 _SECONDS = 0.3
 
 
@@ -108,11 +109,11 @@ def _measurement(job: Job) -> Measurement:
     parameters = parameters_of(job)
     runs = {role: run for role in _RUNS if (run := run_of(job, role)) is not None}
     user = user_file_of(job)
-    sample = runs["sample"]
     if user.event_times is not None:
         runs = {role: counted_in(run, np.array(user.event_times)) for role, run in runs.items()}
     if parameters.time_slices != "none":
         runs["sample"] = sliced(runs["sample"], parameters.time_slices)
+    sample = runs["sample"]
     geometry = _instrument(runs)
     banks = _banks(parameters, user)
     flat_cell, flat_file = calibration(job, "flat_cell", user.flat_cell, "flat cell")
@@ -339,10 +340,19 @@ def periods_of(job: Job) -> list[int]:
     return [period for period in range(sample.periods) if sample.measured(period) == wanted - 1]
 
 
-def model_range_of(job: Job) -> tuple[float, float] | None:
-    """Return the Q to which a model is fitted, 1/Angstrom, or None for what suits it."""
-    text = parameters_of(job).model_range
-    return None if text == "auto" else _ordered(text, "model-range")
+def range_of(text: str, name: str) -> tuple[float, float] | None:
+    """Return the Q that a parameter names, 1/Angstrom, or None for what suits it."""
+    return None if text in ("auto", "none") else _ordered(text, name)
+
+
+def _check_analysis(parameters: SansParameters) -> None:
+    for name in ("guinier_range", "porod_range", "model_range"):
+        range_of(getattr(parameters, name), name.replace("_", "-"))
+    if parameters.fit != "none":
+        from pancommons.techniques.sans.library import free_parameters, model_info, parse_assignments
+
+        given = parse_assignments("" if parameters.fit_parameters == "auto" else parameters.fit_parameters)
+        free_parameters(model_info(parameters.fit), given)
 
 
 def inspect(job: Job) -> Inspection:
@@ -350,7 +360,7 @@ def inspect(job: Job) -> Inspection:
     made = measurement_of(job)
     periods_of(job)
     overlap_of(job)
-    model_range_of(job)
+    _check_analysis(parameters_of(job))
     user, sample = made.recipe.user, made.sample
     facts = {
         "instrument": made.recipe.instrument.name,
@@ -396,9 +406,15 @@ def _warnings(made: Measurement) -> tuple[str, ...]:
 
 
 def plan(job: Job) -> dict[str, list[Unit]]:
-    """Make a unit of each period and bank."""
+    """Make a unit of each period and bank to reduce, and of each period to analyse."""
     made = measurement_of(job)
     spans = [{"period": period, "bank": bank} for period in periods_of(job) for bank in made.banks]
     cells = 0 if made.recipe.qxy_edges is None else made.recipe.qxy_edges.size**2
     output = 8 * (2 * 5 * cells + 10 * made.recipe.q_edges.size + 17000)
-    return {"banks": [Unit(index, span, 1, _MEMORY, _SECONDS, output) for index, span in enumerate(spans)]}
+    return {
+        "banks": [Unit(index, span, 1, _MEMORY, _SECONDS, output) for index, span in enumerate(spans)],
+        "analysis": [
+            Unit(index, {"period": period}, 1, _ANALYSIS_MEMORY, 0.5, 1 << 16)
+            for index, period in enumerate(periods_of(job))
+        ],
+    }

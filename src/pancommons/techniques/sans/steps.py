@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pancommons.pipelines.declaration import Found, Outcome, Stored, Unit
 from pancommons.pipelines.job import Job, Part
-from pancommons.techniques.sans import write
 from pancommons.techniques.sans.curves import Reduced, reduced_curves
 from pancommons.techniques.sans.kernel import sum_in_plane, sum_in_q
 from pancommons.techniques.sans.planning import Measurement, measurement_of, parameters_of, periods_of
@@ -110,15 +109,18 @@ def _image(made: Measurement, period: int, name: str) -> NDArray[np.int64]:
 
 
 def join(job: Job, parts: list[Part]) -> Outcome:
-    """Merge the banks of each period, take the can away, and write ``result.nxs`` and ``curve.xml``."""
-    results = [
+    """Merge the banks of each period and take the can away."""
+    results = results_of(job, parts)
+    return Outcome(_found(results), _arrays(results), _warnings(results))
+
+
+def results_of(job: Job, parts: list[Part]) -> list[Reduced]:
+    """Return the curves of each period of which there is a part."""
+    return [
         reduced
         for period in periods_of(job)
         if (reduced := reduced_curves(job, period, [part for part in parts if part.span["period"] == period]))
     ]
-    write.write_nexus(job, results)
-    write.write_xml(job, results)
-    return Outcome(_found(results), _arrays(results), _warnings(results))
 
 
 def _found(results: list[Reduced]) -> dict[str, Found]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from pancommons.base.durable import replacing
 from pancommons.nexus.write import Field, Writer, create
 from pancommons.pipelines.job import Job
+from pancommons.techniques.sans.analysis import Curves, Law
 from pancommons.techniques.sans.curves import Reduced
 from pancommons.techniques.sans.merge import Curve
 from pancommons.techniques.sans.planning import Measurement, measurement_of
+from pancommons.techniques.sans.write_laws import write_laws
 
 Floats = NDArray[np.float64]
 _NAMESPACE = "urn:cansas1d:1.1"
@@ -22,11 +24,12 @@ _SCHEMA_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 _TITLES = {"total": "", "rear": "rear detector alone", "hab": "high-angle bank alone"}
 
 
-def write_nexus(job: Job, results: list[Reduced]) -> None:
+def write_nexus(job: Job, results: list[Reduced], laws: Mapping[int, Mapping[str, Law]]) -> None:
     """Write ``result.nxs``, which opens with the first period's curve on logarithmic axes.
 
     A group ``sasdata01`` is the curve of period 1; ``sasdata01_rear``, ``_hab``, ``_band_1`` and so on are parts of it,
-    ``sasdata01_plane`` is its pattern in Qx and Qy.
+    ``sasdata01_plane`` is its pattern in Qx and Qy. ``analysis01`` holds what was found in it, given in `laws` by
+    period, counted from 0.
     """
     made = measurement_of(job)
     sample = made.sample
@@ -40,6 +43,14 @@ def write_nexus(job: Job, results: list[Reduced]) -> None:
             _write_curves(nexus, made, reduced)
         _write_transmissions(nexus, job)
         _write_circumstances(nexus, job, made)
+        for period, found in laws.items():
+            reduced = next(one for one in results if one.period == period)
+            write_laws(nexus, f"analysis{period + 1:02d}", found, _points(reduced))
+
+
+def _points(reduced: Reduced) -> Curves:
+    edges, curve = reduced.q_edges, reduced.curves["total"]
+    return Curves.of(np.stack([edges[:-1], edges[1:], curve.intensity, curve.error, curve.spread]))
 
 
 def title_of(made: Measurement) -> str:
