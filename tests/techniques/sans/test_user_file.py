@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.sans.binning import Binning
+from pancommons.techniques.sans.binning import Binning, Binnings
+from pancommons.techniques.sans.masks import Arm, Block, Box
 from pancommons.techniques.sans.user_file import Fit, file_name, parse_user_file, read_user_file
 
 HERE = Path("user.txt")
@@ -24,7 +25,7 @@ def test_commands_are_free_of_case_and_comments() -> None:
     assert user.wavelength == Binning(2.2, 10.0, 0.035, True)
     assert user.q == Binning(0.01, 0.3, 0.002)
     assert user.centre == (324.6, 327.9)
-    assert user.masked_rows == ((126, 127),)
+    assert user.masks == (Block(rows=(126, 127)),)
     assert user.masked_spectra == ((16641, 16641),)
     assert user.masked_times == ((19711.5, 21228.5),)
     assert user.direct_rear == "DIRECT.041"
@@ -34,6 +35,47 @@ def test_commands_are_free_of_case_and_comments() -> None:
     assert user.rescale_fit == (0.13, 0.25)
     assert user.gravity
     assert user.bank == "merged"
+    assert not user.ignored
+
+
+def test_masks_of_every_kind() -> None:
+    user = parse_user_file(
+        "MASK V4\nmask h57>h66+v134>v141\nMASK/FRONT H0\nmask S12>S10\nmask 0 40 600.5 650\nMASK/LINE 30 170\n"
+        "mask/front/line 12 19 0.3 -0.1\nMASK/TIME 1 2",
+        HERE,
+    )
+    assert user.masks == (
+        Block(columns=(4, 4)),
+        Block(rows=(57, 66), columns=(134, 141)),
+        Block(rows=(0, 0), bank="hab"),
+        Box((0, 40), (600.5, 650)),
+        Arm(30, 170),
+        Arm(12, 19, 300, -100, "hab"),
+    )
+    assert user.masked_spectra == ((10, 12),)
+    assert not user.ignored
+    cleared = parse_user_file("MASK V4\nMASK/T 1 2\nMASK/CLEAR\nMASK H3\n", HERE)
+    assert cleared.masks == (Block(rows=(3, 3)),)
+    assert cleared.masked_times == ((1, 2),)
+
+
+def test_a_mask_that_is_none_is_refused() -> None:
+    with pytest.raises(BadInput, match="line 1 cannot be understood"):
+        parse_user_file("MASK H3>Q7\n", HERE)
+
+
+def test_bins_monitors_and_apertures() -> None:
+    user = parse_user_file(
+        "SANS2D\nL/Q .02,.05,.5,-.1,10\nL/EVENTSTIME 7000.0,500.0,8000.0\nMON/SPECTRUM=1\nTRANS/TRANSPEC=4\n"
+        "QRESOL/A1=30\nQRESOL/A2=10\nQRESOL/ON",
+        HERE,
+    )
+    assert user.instrument == "SANS2D"
+    assert user.q == Binnings((Binning(0.02, 0.5, 0.05), Binning(0.5, 10, 0.1, True)))
+    assert user.event_times == (7000, 7500, 8000)
+    assert (user.incident_monitor, user.transmission_monitor) == (1, 4)
+    assert (user.source_aperture, user.sample_aperture) == (30, 10)
+    assert parse_user_file("L/Q/LOG .01 .3 .05", HERE).q == Binning(0.01, 0.3, 0.05, True)
     assert not user.ignored
 
 

@@ -38,6 +38,52 @@ class Binning:
         return np.array(edges)
 
 
+@dataclass(frozen=True)
+class Binnings:
+    """Bins of several widths, one after the other."""
+
+    parts: tuple[Binning, ...]
+
+    @property
+    def low(self) -> float:
+        """Return the lowest edge."""
+        return self.parts[0].low
+
+    @property
+    def high(self) -> float:
+        """Return the highest edge."""
+        return self.parts[-1].high
+
+    def edges(self) -> Floats:
+        """Return the edges of all parts, float64 [bin + 1]."""
+        return np.concatenate([self.parts[0].edges(), *(part.edges()[1:] for part in self.parts[1:])])
+
+
+def read_binning(text: str) -> Binning | Binnings:
+    """Read ``low,step,edge,step,high``, with commas: a negative step is a growth.
+
+    Raises
+    ------
+    ValueError
+        If it makes no bins.
+
+    Examples
+    --------
+    >>> read_binning("0.02,0.05,0.5,-0.1,10")
+    Binnings(parts=(Binning(low=0.02, high=0.5, step=0.05, log=False), Binning(low=0.5, high=10.0, step=0.1, log=True)))
+    """
+    words = [float(word) for word in text.replace(",", " ").split()]
+    if len(words) < 3 or len(words) % 2 == 0:
+        raise ValueError(text)
+    parts = tuple(
+        Binning(low, high, abs(step), step < 0)
+        for low, step, high in zip(words[:-2:2], words[1::2], words[2::2], strict=True)
+    )
+    if any(not part.low < part.high or part.step == 0 or (part.log and part.low <= 0) for part in parts):
+        raise ValueError(text)
+    return parts[0] if len(parts) == 1 else Binnings(parts)
+
+
 def centres(edges: Floats) -> Floats:
     """Return the middles of bins."""
     return (edges[1:] + edges[:-1]) / 2

@@ -83,19 +83,21 @@ def solid_angles(pixels: Pixels) -> Floats:
     return np.asarray(face + sides)
 
 
-def kept_pixels(bank: Bank, pixels: Pixels, user: UserFile, sector: Sector | None = None) -> NDArray[np.bool_]:
-    """Return bool [pixel]: those that no mask of the user file and no sector leaves out."""
+def kept_pixels(
+    bank: Bank, pixels: Pixels, user: UserFile, sector: Sector | None = None, origin: tuple[float, float] = (0.0, 0.0)
+) -> NDArray[np.bool_]:
+    """Return bool [pixel]: those that no mask of the user file and no sector leaves out.
+
+    `origin` is that of the user file's coordinates, mm.
+    """
     radius = np.hypot(pixels.x, pixels.y) * 1e3
     keep = np.ones(radius.size, bool)
     if user.radius is not None:
         keep &= (radius >= user.radius[0]) & (radius <= user.radius[1])
     for first, last in user.masked_spectra:
         keep &= (pixels.spectra < first) | (pixels.spectra > last)
-    if bank.moves:
-        row, column = np.divmod(np.arange(radius.size), bank.columns)
-        for lines, masked in ((row, user.masked_rows), (column, user.masked_columns)):
-            for first, last in masked:
-                keep &= (lines < first) | (lines > last)
+    for mask in user.masks:
+        keep &= ~mask.covers(bank, pixels.x, pixels.y, origin)
     return keep if sector is None else keep & sector.holds(pixels)
 
 

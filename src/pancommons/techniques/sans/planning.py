@@ -13,6 +13,7 @@ from pancommons.pipelines.job import Job
 from pancommons.techniques.sans.binning import Binning
 from pancommons.techniques.sans.detector import Sector
 from pancommons.techniques.sans.instrument import Instrument, instrument
+from pancommons.techniques.sans.masks import Block
 from pancommons.techniques.sans.monitors import Treatment
 from pancommons.techniques.sans.pipeline import SansParameters
 from pancommons.techniques.sans.reduction import Recipe, absolute_scale, direct_ratio
@@ -114,7 +115,7 @@ def _measurement(job: Job) -> Measurement:
     if parameters.time_slices != "none":
         runs["sample"] = sliced(runs["sample"], parameters.time_slices)
     sample = runs["sample"]
-    geometry = _instrument(runs)
+    geometry = _monitored(_instrument(runs), user)
     banks = _banks(parameters, user)
     flat_cell, flat_file = calibration(job, "flat_cell", user.flat_cell, "flat cell")
     direct, files = {}, [flat_file]
@@ -185,6 +186,27 @@ def _instrument(runs: dict[str, Run]) -> Instrument:
     return found
 
 
+def _monitored(found: Instrument, user: UserFile) -> Instrument:
+    """Return the instrument with the monitors that the user file wants; it may not be for another instrument."""
+    if user.instrument is not None and user.instrument != found.name:
+        raise BadInput(
+            f"is for {user.instrument}, the runs are of {found.name}", file=user.path, remedy="give a user file for it"
+        )
+    for number in (user.incident_monitor, user.transmission_monitor):
+        if number is not None and number not in found.monitors:
+            raise BadInput(
+                f"wants monitor spectrum {number}, whose position on {found.name} is not known", file=user.path,
+                remedy=f"known are: {', '.join(map(str, sorted(found.monitors)))}",
+            )  # fmt: skip
+    return replace(
+        found,
+        incident_monitor=found.incident_monitor if user.incident_monitor is None else user.incident_monitor,
+        transmission_monitor=found.transmission_monitor
+        if user.transmission_monitor is None
+        else user.transmission_monitor,
+    )
+
+
 def _banks(parameters: SansParameters, user: UserFile) -> tuple[str, ...]:
     wanted = user.bank if parameters.bank == "auto" else parameters.bank
     return ("rear", "hab") if wanted == "merged" else (wanted,)
@@ -216,7 +238,7 @@ def _recipe(parameters: SansParameters, user: UserFile, geometry: Instrument, sa
         centre=_centre(parameters, user),
         gravity=user.gravity if parameters.gravity == "auto" else parameters.gravity == "on",
         sector=_sector(parameters, user),
-        collimation=_collimation(parameters, geometry, sample),
+        collimation=_collimation(parameters, user, geometry, sample),
     )
 
 
@@ -269,17 +291,17 @@ def _sector(parameters: SansParameters, user: UserFile) -> Sector | None:
     return Sector(start, stop, parameters.mirror_sector)
 
 
-def _collimation(parameters: SansParameters, geometry: Instrument, sample: Run) -> Collimation:
-    def chosen(given: float | str, usual: float) -> float:
-        return usual if isinstance(given, str) else given
+def _collimation(parameters: SansParameters, user: UserFile, geometry: Instrument, sample: Run) -> Collimation:
+    def chosen(given: float | str, users: float | None, usual: float) -> float:
+        return given if not isinstance(given, str) else usual if users is None else users
 
     shape = sample.shape
     own = 2 * float(np.sqrt(shape.area / np.pi)) if shape.area > 0 else 10.0
     return Collimation(
-        source=chosen(parameters.source_aperture, geometry.source_aperture) / 1e3,
-        sample=chosen(parameters.sample_aperture, own) / 1e3,
-        length=chosen(parameters.collimation, geometry.collimation),
-        moderator=chosen(parameters.moderator_spread, geometry.moderator_spread) / 1e6,
+        source=chosen(parameters.source_aperture, user.source_aperture, geometry.source_aperture) / 1e3,
+        sample=chosen(parameters.sample_aperture, user.sample_aperture, own) / 1e3,
+        length=chosen(parameters.collimation, user.collimation, geometry.collimation),
+        moderator=chosen(parameters.moderator_spread, None, geometry.moderator_spread) / 1e6,
     )
 
 
@@ -388,7 +410,12 @@ def _warnings(made: Measurement) -> tuple[str, ...]:
     user, texts = made.recipe.user, []
     if user.ignored:
         shown = "; ".join(user.ignored[:4]) + ("; ..." if len(user.ignored) > 4 else "")
-        texts.append(f"{len(user.ignored)} lines of {user.path.name} are not understood and ignored: {shown}")
+        texts.append(f"{len(user.ignored)} lines of {user.path.name} are not understood or not used: {shown}")
+    rowless = {bank.title for bank in made.recipe.instrument.banks.values() if bank.columns * bank.rows != bank.x.size}
+    masked = {made.recipe.instrument.banks[mask.bank].title for mask in user.masks if isinstance(mask, Block)}
+    texts += [
+        f"Rows and columns of the {title} cannot be masked: it has several modules." for title in rowless & masked
+    ]
     if "sample" not in made.transmissions:
         texts.append("No transmission of the sample was given; it is taken to be 1.")
     if "can" in made.runs and "can" not in made.transmissions:

@@ -19,6 +19,7 @@ from pancommons.techniques.sans.read import open_run
 from pancommons.techniques.sans.rkh import Curve, parse_rkh, read_rkh
 from pancommons.techniques.sans.run import Run
 from pancommons.techniques.sans.user_file import UserFile, parse_user_file, read_user_file
+from pancommons.techniques.sans.user_toml import read_user_toml
 
 _Read = TypeVar("_Read")
 
@@ -43,7 +44,7 @@ def user_file_of(job: Job) -> UserFile:
     """
     path = job.path("user_file")
     if path is not None:
-        return read_user_file(path)
+        return read_user_toml(path) if path.suffix.lower() == ".toml" else read_user_file(path)
     found = _inside(job, "user_file", parse_user_file)
     if found is None:
         raise BadInput(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.sans.binning import Binning
+from pancommons.techniques.sans.binning import Binning, Binnings, read_binning
+from pancommons.techniques.sans.masks import Arm, Block, Box, Mask
 
 Window = tuple[float, float]
 
@@ -34,9 +35,10 @@ class UserFile:
     """
 
     path: Path
+    instrument: str | None = None
     radius: Window | None = None
     wavelength: Binning | None = None
-    q: Binning | None = None
+    q: Binning | Binnings | None = None
     qxy: Binning | None = None
     phi: Window | None = None
     phi_mirror: bool = True
@@ -47,8 +49,7 @@ class UserFile:
     direct_rear: str | None = None
     direct_hab: str | None = None
     flat_cell: str | None = None
-    masked_rows: tuple[tuple[int, int], ...] = ()
-    masked_columns: tuple[tuple[int, int], ...] = ()
+    masks: tuple[Mask, ...] = ()
     masked_spectra: tuple[tuple[int, int], ...] = ()
     masked_times: tuple[Window, ...] = ()
     sample_offset: float = 0.0
@@ -60,12 +61,19 @@ class UserFile:
     shift: float | None = None
     shift_fit: Window | None = None
     gravity: bool = False
+    incident_monitor: int | None = None
+    transmission_monitor: int | None = None
+    source_aperture: float | None = None
+    sample_aperture: float | None = None
+    collimation: float | None = None
     event_times: tuple[float, ...] | None = None
     ignored: tuple[str, ...] = ()
 
 
 def read_user_file(path: Path) -> UserFile:
     """Read a user file.
+
+    One whose name ends in ``.toml`` is taken for Mantid's newer format, see `user_toml`.
 
     Raises
     ------
@@ -134,6 +142,18 @@ def _window(values: str, scale: float = 1.0) -> Window:
     return low * scale, high * scale
 
 
+def _bins(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
+    """Read the bins of Q in any of their three ways of writing."""
+    kind = match.group("kind")
+    if "," in values:
+        return replace(user, q=read_binning(values))
+    return replace(user, q=_binning(f"{values}/{kind}" if kind else values))
+
+
+def _event_times(values: str) -> tuple[float, ...]:
+    return tuple(float(edge) for edge in read_binning(values).edges())
+
+
 def _binning(values: str) -> Binning:
     """Read ``2.2 10.0 .035/LOG``: the step is a width, or with LOG the growth."""
     match = re.match(r"(\S+)\s+(\S+)\s+([^\s/]+)(?:\s*/\s*(\w+))?", values)
@@ -176,12 +196,54 @@ def _fit(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
     )
 
 
+_BANKS = {None: "rear", "REAR": "rear", "MAIN": "rear", "FRONT": "hab", "HAB": "hab"}
+
+
+def _span(first: str, last: str | None) -> tuple[int, int]:
+    low, high = sorted((int(first), int(last or first)))
+    return low, high
+
+
 def _mask(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
-    kind = match.group("kind").upper()
-    first = int(match.group("first"))
-    last = int(match.group("last") or first)
-    name = {"H": "masked_rows", "V": "masked_columns", "S": "masked_spectra"}[kind]
-    return replace(user, **{name: (*getattr(user, name), (min(first, last), max(first, last)))})  # type: ignore[arg-type]
+    """Read ``H126>H127``, ``V3``, ``S16641``, or rows and columns together, ``H57>H66+V134>V141``."""
+    bank = _BANKS[(match.group("bank") or "").upper() or None]
+    rows = columns = None
+    for part in match.group("what").split("+"):
+        found = re.fullmatch(r"\s*([HVS])(\d+)\s*(?:>\s*[HVS]?(\d+))?\s*", part, re.IGNORECASE)
+        if found is None:
+            raise ValueError(part)
+        kind, span = found.group(1).upper(), _span(found.group(2), found.group(3))
+        if kind == "S":
+            user = replace(user, masked_spectra=(*user.masked_spectra, span))
+        elif kind == "H":
+            rows = span
+        else:
+            columns = span
+    if rows is None and columns is None:
+        return user
+    return replace(user, masks=(*user.masks, Block(rows, columns, bank)))
+
+
+def _box(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
+    left, right, low, high = (float(match.group(index)) for index in range(1, 5))
+    if left > right or low > high:
+        raise ValueError(values)
+    return replace(user, masks=(*user.masks, Box((left, right), (low, high))))
+
+
+def _arm(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
+    words = [float(word) for word in values.split()]
+    if len(words) not in (2, 4) or words[0] <= 0:
+        raise ValueError(values)
+    x, y = words[2:] or (0.0, 0.0)
+    bank = _BANKS[(match.group("bank") or "").upper() or None]
+    return replace(user, masks=(*user.masks, Arm(words[0], words[1], x * 1e3, y * 1e3, bank)))
+
+
+def _clear(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
+    if match.group("time"):
+        return replace(user, masked_times=())
+    return replace(user, masks=(), masked_spectra=())
 
 
 def _centre(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
@@ -209,22 +271,32 @@ def _same(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
     return user
 
 
+_REAL = r"([-+]?\d*\.?\d+)"
 _COMMANDS: tuple[tuple[str, _Action], ...] = (
     (r"L/R(AD)?(?=\s)", _radius),
     (r"L/WAV\w*", _set("wavelength", _binning)),
     (r"L/QXY", _set("qxy", _binning)),
-    (r"L/Q(?=\s)", _set("q", _binning)),
+    (r"L/Q(/(?P<kind>LIN|LOG))?(?=\s)", _bins),
+    (r"L/EVENTSTIME", _set("event_times", _event_times)),
     (r"L/PHI(?P<mirror>/NOMIRROR)?", _phi),
-    (r"BACK/M(ON|2)/TIMES?", _set("monitor_background", _window)),
+    (r"BACK/M(ON|2)(/TIMES?)?", _set("monitor_background", _window)),
     (r"FIT/MON\w*(/TIMES?)?", _set("monitor_prompt", _window)),
     (r"FIT/TRANS(/(?P<whose>SAMPLE|CAN))?/(?P<kind>[A-Z]+\d*)", _fit),
     (r"MON/(DIRECT|REAR)", _file("direct_rear")),
     (r"MON/HAB(?=[\s=])", _file("direct_hab")),
     (r"MON/FLAT", _file("flat_cell")),
-    (r"MASK/CLEAR(/TIME)?$", _same),
+    (r"MASK/CLEAR(?P<time>/T(IME)?)?$", _clear),
     (r"MASK/T(IME)?(?=\s)", lambda user, values, match: replace(
         user, masked_times=(*user.masked_times, _window(values)))),
-    (r"MASK(/REAR)?\s+(?P<kind>[HVS])(?P<first>\d+)(\s*>\s*[HVS]?(?P<last>\d+))?", _mask),
+    (r"MASK(/(?P<bank>REAR|MAIN|FRONT|HAB))?/LINE(?=\s)", _arm),
+    (r"MASK(/(?P<bank>REAR|MAIN|FRONT|HAB))?\s+(?P<what>[HVS]\d.*)", _mask),
+    (rf"MASK\s+{_REAL}\s+{_REAL}\s+{_REAL}\s+{_REAL}$", _box),
+    (r"MON/SPECTRUM\s*(?==)", _set("incident_monitor", int)),
+    (r"TRANS/TRANSPEC\s*(?==)", _set("transmission_monitor", int)),
+    (r"QRESOL/A1\s*(?==)", _set("source_aperture", _first)),
+    (r"QRESOL/A2\s*(?==)", _set("sample_aperture", _first)),
+    (r"QRESOL/LCOLLIM\s*(?==)", _set("collimation", _first)),
+    (r"QRESOL/ON$", _same),
     (r"SAMPLE/OFFSET", _set("sample_offset", _first)),
     (r"SET\s+CENTRE(?=\s)", _centre),
     (r"SET\s+SCALES?", _set("scale", _first)),
@@ -238,7 +310,7 @@ _COMMANDS: tuple[tuple[str, _Action], ...] = (
     (r"GRAVITY[/\s]ON", _set("gravity", lambda values: True)),
     (r"GRAVITY[/\s]OFF", _set("gravity", lambda values: False)),
     (r"PRINT\b", _same),
-    (r"LOQ$", _same),
+    (r"(?P<name>LOQ|SANS2D)$", lambda user, values, match: replace(user, instrument=match.group("name").upper())),
 )  # fmt: skip
 
 
