@@ -20,6 +20,10 @@ from PIL import Image
 import pancommons
 from pancommons.pipelines import registry
 from pancommons.pipelines.simulating import simulate
+from pancommons.techniques.tomography import phantom
+from pancommons.techniques.tomography.fourier import reconstruct
+from pancommons.techniques.tomography.iterative import reconstruct_iteratively
+from pancommons.techniques.tomography.quality import psnr
 
 HERE = Path(__file__).parent
 INK, ACCENT = "#1c2126", "#b3401f"
@@ -51,6 +55,7 @@ def main(data: Path) -> None:
         kept(run.path / "figures" / "centre.png", "first-centre.png")
         kept(run.path / "figures" / "slices.png", "first-slices.png")
         kept(tried.path / "figures" / "centres.png", "tried-centres.png", width=800)
+    missing_wedge()
 
 
 def simulated(raw: Path, **given: int) -> tuple[Path, Path]:
@@ -101,6 +106,25 @@ def against_truth(run: pancommons.Run, truth: Path) -> None:
     profile.legend(frameon=False)
     profile.grid(alpha=0.3)
     saved(drawing, "first-truth.png", dpi=90)
+
+
+def missing_wedge() -> None:
+    """Draw a phantom without a range of angles, reconstructed by three methods."""
+    width, angles = 256, np.deg2rad(np.arange(30, 150))
+    ellipses = phantom.cross_section(phantom.shepp_logan(0), 0, 1, width)
+    truth, sinogram = phantom.image(ellipses, width), phantom.sinogram(ellipses, angles, width)[None]
+    found = {"filtered back-projection": reconstruct(sinogram, angles)[0]}
+    for name, method in (("CGLS, not negative", "cgls"), ("total variation", "tv")):
+        found[name] = reconstruct_iteratively(sinogram, angles, method=method, iterations=200).slices[0]
+    drawing = Figure(figsize=(14, 3.9), layout="constrained")
+    axes = drawing.subplots(1, 4)
+    shown = [("truth", truth)] + [(f"{name}, {psnr(image, truth):.1f} dB", image) for name, image in found.items()]
+    for axis, (title, image) in zip(axes, shown, strict=True):
+        axis.imshow(image, cmap="gray", vmin=-0.1, vmax=0.6)
+        axis.set_title(title, color=INK, fontsize=12, loc="left")
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set(color="#c8c8c4")
+    saved(drawing, "missing-wedge.png", dpi=76, colours=96)
 
 
 def kept(source: Path, name: str, width: int = 1000) -> None:

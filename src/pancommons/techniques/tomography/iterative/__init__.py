@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pancommons.techniques.tomography.iterative.reconstruction import (
+    ITERATIONS,
     METHODS,
     Iterated,
     IterativeReconstruction,
@@ -16,6 +17,7 @@ from pancommons.techniques.tomography.iterative.reconstruction import (
 )
 
 __all__ = [
+    "ITERATIONS",
     "METHODS",
     "Iterated",
     "IterativeReconstruction",

@@ -71,12 +71,15 @@ class Projector:
         rays *= np.conj(self._phases)
         return np.asarray(scipy.fft.irfft(rays, self.ring, axis=1), np.float32)
 
-    def back_project(self, sinogram: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the transpose: float32 [angle, column], fewer columns than `ring`, to float32 [y, x]."""
+    def back_project(self, sinogram: NDArray[np.float32], shift: float = 0.0) -> NDArray[np.float32]:
+        """Return the transpose: float32 [angle, column], fewer columns than `ring`, to float32 [y, x].
+
+        `shift` is how far right of `centre` the axis lies, in pixels.
+        """
         width, side = self.width, self._side
         rays = scipy.fft.rfft(sinogram, self.ring, axis=1)[:, : self.ring // 2]
         rays *= self._phases
-        rays *= self._parts
+        rays *= self._parts * np.exp(2j * np.pi * shift / self.ring * np.arange(self.ring // 2)).astype(np.complex64)
         grid = np.empty((side, side), np.complex64)
         nonuniform.spread(rays, self._cosines, self._sines, side / self.ring, self._beta, grid)
         pixels = (np.arange(width) - width // 2) % side

@@ -158,6 +158,7 @@ class IterativeReconstruction:
         self,
         sinograms: NDArray[np.float32],
         out: NDArray[np.float32] | None = None,
+        shifts: ArrayLike | None = None,
         residuals: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Return the slices of sinograms.
@@ -168,6 +169,8 @@ class IterativeReconstruction:
             float32 [slice, angle, column], line integrals, dimensionless.
         out
             float32 [slice, y, x], for the result.
+        shifts
+            float [slice], how far right of `centre` the axis of each slice lies, in pixels, for an axis that leans.
         residuals
             float32 [slice, iteration], for the residuals, see `Iterated`.
 
@@ -195,10 +198,11 @@ class IterativeReconstruction:
             raise BadInput(f"expected a float32 array of shape {shape}", field="out")
         if residuals is not None:
             residuals[:] = np.nan
+        moved = np.zeros(len(sinograms)) if shifts is None else np.asarray(shifts, np.float64)
         for index, sinogram in enumerate(sinograms):
             if not np.isfinite(sinogram).all():
                 refuse_values(sinograms[index : index + 1], index)
-            image, history = self._solve(sinogram)
+            image, history = self._solve(sinogram, float(moved[index]))
             out[index] = image[y0:y1, x0:x1]
             if residuals is not None:
                 residuals[index, : len(history)] = history
@@ -208,12 +212,12 @@ class IterativeReconstruction:
         """Give the work buffers of idle threads back to the system."""
         self._idle.clear()
 
-    def _solve(self, sinogram: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[float]]:
+    def _solve(self, sinogram: NDArray[np.float32], shift: float) -> tuple[NDArray[np.float32], list[float]]:
         try:
             buffers = self._idle.pop()
         except IndexError:
             buffers = Buffers(self.width)
-        target = self.projector.back_project(sinogram)
+        target = self.projector.back_project(sinogram, shift)
         if not np.isfinite(target).all():
             raise BadInput("the values are too large for float32", field="sinograms")
         target[~self.normal.support] = 0
@@ -357,7 +361,7 @@ def reconstruct_iteratively(
 
     def work(index: int) -> None:
         one = slice(index, index + 1)
-        geometry(stack[one], slices[one], residuals[one])
+        geometry(stack[one], slices[one], residuals=residuals[one])
 
     with ThreadPoolExecutor(threads or 1) as pool:
         list(pool.map(work, range(len(stack))))
