@@ -55,31 +55,33 @@ def reduced_curves(job: Job, period: int, parts: Sequence[Part]) -> Reduced | No
     scale, edges = made.scale, made.recipe.q_edges
     sums = {role: {str(part.span["bank"]): part.read(role) for part in parts} for role in made.runs if role in _WHOLE}
     names = list(sums["sample"])
-    alone = {name: _subtracted([of[name].sum(axis=1) for of in sums.values()], scale) for name in names}
+    widths = np.diff(edges)
+    alone = {name: _subtracted([of[name].sum(axis=1) for of in sums.values()], scale, widths) for name in names}
     rescale = _rescale(job, alone, edges) if len(names) == 2 else None
     total = {role: _total(of, names, rescale, scale, role) for role, of in sums.items()}
-    curves = {"total": _subtracted([whole.sum(axis=1) for whole in total.values()], scale)}
+    curves = {"total": _subtracted([whole.sum(axis=1) for whole in total.values()], scale, widths)}
     if len(names) == 2:
         curves |= alone
     bands = int(made.recipe.band.max()) + 1
     if bands > 1:
         for band in range(bands):
-            curves[f"band_{band + 1}"] = _subtracted([whole[:, band] for whole in total.values()], scale)
+            curves[f"band_{band + 1}"] = _subtracted([whole[:, band] for whole in total.values()], scale, widths)
     planes, across = {}, {}
     if made.recipe.qxy_edges is not None:
         flat = {role: {str(part.span["bank"]): part.read(f"{role}_plane") for part in parts} for role in sums}
         whole = {role: _total(of, names, rescale, scale, role) for role, of in flat.items()}
-        planes["total"] = _subtracted(list(whole.values()), scale)
+        cell = np.diff(made.recipe.qxy_edges)[0]
+        planes["total"] = _subtracted(list(whole.values()), scale, cell)
         with np.errstate(divide="ignore", invalid="ignore"):
-            across["total"] = np.sqrt(whole["sample"][4] / whole["sample"][1])
+            across["total"] = np.sqrt(whole["sample"][4] / whole["sample"][1] + cell**2 / 12)
     return Reduced(period, edges, curves, planes, across, rescale, gap=len(parts) < len(made.banks))
 
 
 _WHOLE = ("sample", "can")
 
 
-def _subtracted(sums: Sequence[Floats], scale: float) -> Curve:
-    sample, *can = (curve_of(one, scale) for one in sums)
+def _subtracted(sums: Sequence[Floats], scale: float, widths: Floats | float) -> Curve:
+    sample, *can = (curve_of(one, scale, widths) for one in sums)
     return less(sample, can[0] if can else None)
 
 

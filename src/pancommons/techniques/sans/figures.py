@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
@@ -88,6 +89,12 @@ def _points(
     )  # fmt: skip
 
 
+def _shade(place: int, count: int) -> tuple[float, float, float]:
+    """Return one of a row of colours that differ in hue and in lightness."""
+    red, green, blue, _ = colormaps["plasma"](0.85 * place / max(1, count - 1))
+    return float(red), float(green), float(blue)
+
+
 def _limit(axis: Any, curve: Curves) -> None:
     """Let the points decide what is shown, not an error bar that reaches down to zero."""
     sure = curve.intensity[curve.intensity > curve.error]
@@ -164,7 +171,7 @@ def _bands(job: Job, folder: Path, period: int) -> Figure:
     for band in range(count):
         edges = recipe.wavelengths[np.concatenate([recipe.band == band, [False]])]
         high = recipe.wavelengths[np.flatnonzero(recipe.band == band)[-1] + 1]
-        shade = (0.12 + 0.6 * band / count, 0.36, 0.65 - 0.5 * band / count)
+        shade = _shade(band, count)
         curve = Curves.of(job.arrays[f"curve_{period}_band_{band + 1}"])
         _points(axis, curve, f"{edges[0]:.2f} to {high:.2f} Å", shade)
     axis.set(xscale="log", yscale="log", xlabel=_Q, ylabel=_I)
@@ -226,7 +233,8 @@ def _detector(job: Job, axis: Any, name: str, part: Part) -> str:
     image, kept = part.read("image").astype(float), part.read("kept")
     x, y = pixels.x * 1e3, pixels.y * 1e3
     top = float(np.percentile(image[kept], 99.9))
-    norm = LogNorm(max(0.7, float(np.percentile(image[kept], 0.5))), max(2.0, top))
+    low, top = max(0.7, float(np.percentile(image[kept], 0.5))), max(2.0, top)
+    norm = LogNorm(low, top)
     for number, start in enumerate(range(0, image.size, bank.columns * bank.rows)):
         module = slice(start, start + bank.columns * bank.rows)
         shape = (bank.rows, bank.columns)
@@ -236,7 +244,10 @@ def _detector(job: Job, axis: Any, name: str, part: Part) -> str:
         veil = np.ma.masked_where(good, np.ones(shape))
         axis.pcolormesh(*grid, veil, cmap="Greys", vmin=0, vmax=1.6, shading="nearest", rasterized=True, alpha=0.85)
         if number == 0:
-            axis.figure.colorbar(shown, ax=axis, label="counts", shrink=0.85)
+            bar = axis.figure.colorbar(shown, ax=axis, label="counts", shrink=0.85)
+            if top < 10 * low:
+                bar.ax.yaxis.set_major_formatter(ScalarFormatter())
+                bar.ax.yaxis.set_minor_formatter(ScalarFormatter())
     axis.plot(0, 0, "+", color=_RED, ms=10)
     axis.set(aspect="equal", xlabel="x (mm)", ylabel="y (mm)", title=bank.title)
     return f"{bank.title.capitalize()}: {int(np.count_nonzero(kept))} of {kept.size} pixels count."
@@ -252,13 +263,14 @@ def _plane(job: Job, folder: Path, period: int) -> Figure:
     axis = drawing.subplots()
     positive = pattern[np.isfinite(pattern) & (pattern > 0)]
     low, high = np.percentile(positive, [1, 99.8]) if positive.size else (0.1, 1.0)
-    shown = axis.pcolormesh(qx, qy, np.where(pattern > 0, pattern, np.nan), norm=LogNorm(low, max(high, low * 1.01)))
+    shown = axis.pcolormesh(qx, qy, np.where(pattern < low, low, pattern), norm=LogNorm(low, max(high, low * 1.01)))
     drawing.colorbar(shown, ax=axis, label=_I)
     axis.set(aspect="equal", xlabel="Qx (1/Å)", ylabel="Qy (1/Å)")
     axis.xaxis.set_major_locator(MaxNLocator(5))
     drawing.savefig(folder / "plane.png", dpi=120)
     return Figure(
-        "plane.png", "Pattern in Qx and Qy", "Intensity in the plane; white cells were not measured.",
+        "plane.png", "Pattern in Qx and Qy",
+        "Intensity in the plane; white cells were not measured, the darkest have no more than the least shown.",
         f"Pattern of {pattern.shape[0]} by {pattern.shape[1]} cells on a logarithmic colour scale.",
     )  # fmt: skip
 
@@ -289,7 +301,7 @@ def _periods(job: Job, folder: Path) -> Figure:
     axis = drawing.subplots()
     numbers = [period + 1 for period in periods_of(job) if f"curve_{period + 1}_total" in job.arrays]
     for place, number in enumerate(numbers):
-        shade = (0.12 + 0.7 * place / len(numbers), 0.36, 0.65 - 0.5 * place / len(numbers))
+        shade = _shade(place, len(numbers))
         _points(axis, Curves.of(job.arrays[f"curve_{number}_total"]), f"{number}", shade, 2)
     axis.set(xscale="log", yscale="log", xlabel=_Q, ylabel=_I)
     if len(numbers) <= 12:

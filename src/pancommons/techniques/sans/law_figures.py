@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from pancommons.pipelines.declaration import Figure
 from pancommons.techniques.sans.analysis import Curves, Law, kratky
@@ -57,6 +59,10 @@ def _guinier(law: Law, curve: Curves, folder: Path) -> Figure:
     _measured(upper, seen.q**2, seen.intensity, seen.error)
     upper.plot(law.points.q**2, law.curve, color=_RED, lw=1.6, label="Guinier's law")
     upper.set(yscale="log", ylabel=_I)
+    if seen.intensity.max() < 8 * seen.intensity.min():
+        upper.yaxis.set_major_formatter(NullFormatter())
+        upper.yaxis.set_minor_formatter(ScalarFormatter())
+        upper.yaxis.set_major_locator(NullLocator())
     upper.grid(alpha=0.3, which="both", lw=0.4)
     upper.legend(frameon=False)
     _residuals(lower, law.points.q**2, law)
@@ -78,7 +84,7 @@ def _distances(law: Law, curve: Curves, folder: Path) -> Figure:
     top.plot(r, p, color=_RED, lw=1.6)
     largest = law.quantities["largest"]
     top.axvline(largest.value, color=_BLUE, ls="--", lw=1.2, label=_text(str(largest)))
-    top.set(xlabel="r (Å)", ylabel="p(r) (1/(cm Å))", xlim=(0, r[-1]))
+    top.set(xlabel="r (Å)", ylabel="p(r) (1/(cm Å))", xlim=(0, 1.05 * r[-1]))
     top.grid(alpha=0.3, lw=0.4)
     top.legend(frameon=False)
     lower.set(xscale="log", xlabel=_Q)
@@ -118,15 +124,17 @@ def _porod(law: Law, low: Law | None, curve: Curves, folder: Path) -> Figure:
         (points.error * points.q**4)[sure],
     )  # fmt: skip
     left.axhline(constant, color=_RED, lw=1.6, label="Porod's law")
-    left.set(xlabel=_Q, ylabel="Q⁴ (I − background) (1/(cm Å⁴))", ylim=(min(0, -0.3 * constant), None))
-    left.legend(frameon=False)
+    top = max(1.5 * constant, float(np.max(((points.intensity - background) * points.q**4)[sure], initial=0)))
+    left.set(xlabel=_Q, ylabel="Q⁴ (I − background) (1/(cm Å⁴))", ylim=(-0.4 * constant, 1.35 * top))
+    left.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)
+    left.legend(frameon=False, loc="upper right", ncols=2)
     size = low.value("radius_of_gyration") if low is not None else 4 / points.q[0]
     seen = curve.between(0, 10 / size)
     values, errors = kratky(seen, background)
     _measured(right, seen.q, values, errors)
     right.set(xlabel=_Q, ylabel="Q² (I − background) (1/(cm Å²))", ylim=(min(0.0, 1.1 * values.min()), None))
     for axis, title in ((left, "Porod"), (right, "Kratky")):
-        axis.set_title(title, loc="left", fontsize=11)
+        axis.set_title(title, fontsize=11)
         axis.axhline(0, color="black", lw=0.6)
         axis.grid(alpha=0.3, lw=0.4)
     drawing.savefig(folder / "porod.png", dpi=110)

@@ -50,7 +50,7 @@ class Rescale:
     points: int = 0
 
 
-def curve_of(sums: Floats, scale: float) -> Curve:
+def curve_of(sums: Floats, scale: float, widths: Floats | float = 0.0) -> Curve:
     """Divide sum by sum.
 
     Parameters
@@ -59,6 +59,8 @@ def curve_of(sums: Floats, scale: float) -> Curve:
         float64 [4, ...]: counts, norm, its variance, norm times variance of Q; of shape [5, ...] in the plane.
     scale
         From counts over norm to 1/cm.
+    widths
+        Of the bins, 1/Angstrom, over which Q is spread as well.
 
     Notes
     -----
@@ -70,7 +72,7 @@ def curve_of(sums: Floats, scale: float) -> Curve:
         ratio = np.where(there, counts / norm, np.nan)
         own = np.where(counts > 0, counts, 1.0) / norm**2
         error = np.where(there, np.sqrt(own + ratio**2 * sums[NORM_VARIANCE] / norm**2), np.nan)
-        spread = np.where(there, np.sqrt(sums[RESOLUTION] / norm), np.nan)
+        spread = np.where(there, np.sqrt(sums[RESOLUTION] / norm + np.square(widths) / 12), np.nan)
     return Curve(ratio * scale, error * scale, spread)
 
 

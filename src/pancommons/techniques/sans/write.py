@@ -124,6 +124,7 @@ def _write_plane(nexus: Writer, name: str, made: Measurement, curve: Curve, acro
     group.attrs["Q_indices"] = np.array([0, 1])
     group.attrs["mask"] = "mask"
     fields = (
+        Field("Q", np.hypot(qx, qy), "1/angstrom"),
         Field("Qx", qx, "1/angstrom", attributes=resolutions),
         Field("Qy", qy, "1/angstrom", attributes=resolutions),
         Field("Idev", curve.error, "1/cm"),
