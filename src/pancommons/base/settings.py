@@ -30,6 +30,37 @@ class Agent(BaseModel):
     affiliation: str | None = Field(None, description="the institute's name")
 
 
+class Site(BaseModel):
+    """Who publishes, as harvesters and citations name it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/[^\s]*[^\s/])?$",
+        description="where the portal is reached, without a slash at its end",
+    )
+    publisher: str = Field(
+        "this installation", min_length=1, description="the facility or institute that keeps the data"
+    )
+    ror: str | None = Field(None, pattern=r"^https://ror\.org/0[a-z0-9]{6}\d{2}$", description="its identifier in ROR")
+    email: str = Field(
+        "nobody@localhost.invalid", pattern=r"^\S+@(\S+\.)+\S+$", description="of the administrator, for harvesters"
+    )
+
+
+class Server(BaseModel):
+    """How ``pan serve`` listens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any that is free")
+    search_prefix: str = Field(
+        "/search-api", pattern=r"^(/[\w.-]+)+$", description="path under which the PaNOSC search API answers"
+    )
+
+
 class Settings(BaseSettings):
     """The settings of this installation: ``pancommons.toml``, overridden by ``PANCOMMONS_...``."""
 
@@ -38,7 +69,13 @@ class Settings(BaseSettings):
     on: str = Field("threads", description="where units run: threads, processes, dask or dask:ADDRESS")
     workers: int | None = Field(None, ge=1, description="units at a time; the cores allowed when not given")
     memory: str | None = Field(None, description="memory a run may use, as 4G; half of what is free when not given")
+    database: str | None = Field(
+        None,
+        description="URL of the database, sqlite or postgresql; pancommons.db under PANCOMMONS_HOME when not given",
+    )
     agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
+    site: Site = Field(default_factory=Site, description="who publishes")
+    server: Server = Field(default_factory=Server, description="how pan serve listens")
     nexus_definitions: str | None = Field(
         None, description="folder of the NeXus definitions; those of an installed package when not given"
     )

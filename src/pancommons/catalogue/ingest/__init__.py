@@ -1,0 +1,1 @@
+"""From files and run folders to records: harvest by a declared mapping, and put into the catalogue once."""

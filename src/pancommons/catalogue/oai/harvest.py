@@ -1,0 +1,208 @@
+"""What changed in the catalogue, in the order it changed: the lists that harvesters get.
+
+The order is that of the last change of each record, so that whatever changes while a list is being given moves to
+its end and is given there; nothing is missed. A record that becomes public by the passing of its embargo counts as
+changed at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
+
+from pancommons.catalogue.access import ANONYMOUS, Action, visible
+from pancommons.catalogue.formats.description import Description, Site, Surroundings, describe
+from pancommons.catalogue.read import Found, fetch
+from pancommons.catalogue.records import Dataset, Document, Instrument, Technique
+from pancommons.catalogue.tables import datasets, instruments, techniques
+from pancommons.store.functions import among
+from pancommons.store.schema import Instant, floor
+
+
+@dataclass(frozen=True)
+class Header:
+    """One line of a list.
+
+    Attributes
+    ----------
+    identifier
+        Our own.
+    stamp
+        When it last changed for the public.
+    deleted
+        Whether it is gone, or no longer public.
+    place
+        In the order of changes.
+    specs
+        What it says of its sets: facility, our identifier of the instrument, PIDs of techniques.
+    """
+
+    identifier: str
+    stamp: datetime
+    deleted: bool
+    place: int
+    facility: str | None
+    instrument: str | None
+    techniques: tuple[str, ...]
+
+
+def headers(
+    connection: Connection,
+    at: datetime,
+    *,
+    after: int = 0,
+    start: datetime | None = None,
+    stop: datetime | None = None,
+    within: ColumnElement[bool] | None = None,
+    only: str | None = None,
+    limit: int = 100,
+) -> list[Header]:
+    """List what changed: what is public, and what was and is no more.
+
+    Parameters
+    ----------
+    after
+        The place in the order after which to begin.
+    start, stop
+        The first moment and the one after the last.
+    within
+        A condition on datasets: a set.
+    only
+        One identifier.
+    """
+    now = sa.literal(floor(at), Instant())
+    seen = visible(datasets, ANONYMOUS, Action.DISCOVER, at)
+    gone = sa.and_(datasets.c.deleted_at.is_not(None), datasets.c.findable_from <= datasets.c.deleted_at)
+    withdrawn = datasets.c.withdrawn_at.is_not(None)
+    stamp = _latest(now)
+    conditions: list[ColumnElement[bool]] = [sa.or_(seen, gone, withdrawn), datasets.c.sequence > after]
+    if start is not None:
+        conditions.append(stamp >= sa.literal(start, Instant()))
+    if stop is not None:
+        conditions.append(stamp < sa.literal(stop, Instant()))
+    if within is not None:
+        conditions.append(within)
+    if only is not None:
+        conditions.append(datasets.c.identifier == only)
+    rows = connection.execute(
+        sa.select(
+            datasets.c.id,
+            datasets.c.identifier,
+            datasets.c.sequence,
+            sa.type_coerce(stamp, Instant()).label("stamp"),
+            sa.not_(seen).label("hidden"),
+            instruments.c.facility,
+            instruments.c.identifier.label("instrument"),
+        )
+        .outerjoin(
+            instruments,
+            sa.and_(instruments.c.id == datasets.c.instrument_id, visible(instruments, ANONYMOUS, Action.DISCOVER, at)),
+        )
+        .where(*conditions)
+        .order_by(datasets.c.sequence)
+        .limit(limit)
+    ).all()
+    methods = _techniques(connection, [row.id for row in rows])
+    return [
+        Header(
+            row.identifier, row.stamp, bool(row.hidden), row.sequence, row.facility, row.instrument,
+            methods.get(row.id, ()),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def count(
+    connection: Connection,
+    at: datetime,
+    start: datetime | None,
+    stop: datetime | None,
+    within: ColumnElement[bool] | None,
+) -> int:
+    """Count a whole list."""
+    now = sa.literal(floor(at), Instant())
+    gone = sa.and_(datasets.c.deleted_at.is_not(None), datasets.c.findable_from <= datasets.c.deleted_at)
+    seen = visible(datasets, ANONYMOUS, Action.DISCOVER, at)
+    conditions = [sa.or_(seen, gone, datasets.c.withdrawn_at.is_not(None))]
+    if start is not None:
+        conditions.append(_latest(now) >= sa.literal(start, Instant()))
+    if stop is not None:
+        conditions.append(_latest(now) < sa.literal(stop, Instant()))
+    if within is not None:
+        conditions.append(within)
+    return int(connection.execute(sa.select(sa.func.count()).select_from(datasets).where(*conditions)).scalar_one())
+
+
+def earliest(connection: Connection, at: datetime) -> datetime:
+    """Return the moment before which nothing changed."""
+    first = connection.execute(
+        sa.select(datasets.c.created_at)
+        .where(visible(datasets, ANONYMOUS, Action.DISCOVER, at))
+        .order_by(datasets.c.sequence)
+        .limit(1)
+    ).scalar()
+    found = connection.execute(sa.select(sa.func.min(datasets.c.created_at))).scalar()
+    return found if isinstance(found, datetime) else first or at
+
+
+def describe_dataset(connection: Connection, key: str, site: Site, at: datetime) -> Description | None:
+    """Describe a dataset as anybody may see it; None if nobody may."""
+    found = fetch(connection, "dataset", key, ANONYMOUS, at)
+    if not isinstance(found, Found) or not isinstance(found.record, Dataset):
+        return None
+    record = found.record
+    line = fetch(connection, "instrument", record.instrument, ANONYMOUS, at) if record.instrument else None
+    papers = {pid: fetch(connection, "document", pid, ANONYMOUS, at) for pid in record.documents}
+    around = Surroundings(
+        instrument=line.record if isinstance(line, Found) and isinstance(line.record, Instrument) else None,
+        documents={
+            pid: one.record
+            for pid, one in papers.items()
+            if isinstance(one, Found) and isinstance(one.record, Document)
+        },
+        techniques=_named(connection, record.techniques),
+        file_names=tuple(file.name for file in record.files),
+    )
+    return describe(
+        record,
+        found.identifier,
+        site,
+        around,
+        open_from=found.public_from,
+        published=max(found.created_at, found.findable_from or found.created_at),
+        updated=found.updated_at,
+        at=at,
+    )
+
+
+def _named(connection: Connection, pids: Sequence[str]) -> dict[str, Technique]:
+    rows = connection.execute(sa.select(techniques.c.pid, techniques.c.name).where(among(techniques.c.pid, pids)))
+    return {row.pid: Technique(pid=row.pid, name=row.name) for row in rows}
+
+
+def _techniques(connection: Connection, ids: list[int]) -> dict[int, tuple[str, ...]]:
+    from pancommons.catalogue.tables import dataset_techniques as link
+
+    found: dict[int, tuple[str, ...]] = {}
+    for row in connection.execute(
+        sa.select(link.c.dataset_id, techniques.c.pid)
+        .join(techniques, techniques.c.id == link.c.technique_id)
+        .where(among(link.c.dataset_id, ids))
+        .order_by(techniques.c.pid)
+    ):
+        found[row.dataset_id] = (*found.get(row.dataset_id, ()), row.pid)
+    return found
+
+
+def _latest(now: Any) -> ColumnElement[Any]:
+    """Return the last moment at which a dataset changed for the public: written, made findable, opened."""
+    stamp: Any = datasets.c.updated_at
+    for since in (datasets.c.findable_from, datasets.c.public_from):
+        stamp = sa.case((sa.and_(since.is_not(None), since <= now, since > stamp), since), else_=stamp)
+    return sa.type_coerce(stamp, Instant())
