@@ -6,7 +6,7 @@ import pytest
 from pancommons.base.errors import BadInput
 from pancommons.techniques.tomography import phantom
 from pancommons.techniques.tomography.fourier import reconstruct
-from pancommons.techniques.tomography.resolution import fourier_correlation, half_bit
+from pancommons.techniques.tomography.resolution import fourier_correlation, half_bit, odd_and_even
 
 
 def spectrum_radius(shape):
@@ -77,6 +77,9 @@ def test_odd_and_even_projections_show_the_noise():
         noisy = (clean + random.normal(0, noise, clean.shape)).astype(np.float32)[None]
         pair = [reconstruct(noisy[:, start::2], angles[start::2])[0] for start in (0, 1)]
         found.append(fourier_correlation(*pair).pixels)
+        shuffled = random.permutation(angles.size)
+        again = odd_and_even(reconstruct, noisy[:, shuffled], angles[shuffled])
+        assert again.pixels == pytest.approx(found[-1], rel=1e-3)
     assert found[0] < found[1] < found[2]
 
 

@@ -11,6 +11,7 @@ reconstruction with prior knowledge puts into both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,6 +124,32 @@ def fourier_correlation(
     level = half_bit(independent) if threshold == "half-bit" else np.full(correlation.shape, 0.143)
     frequency = np.arange(1, rings) / min(shape)
     return Resolution(frequency, correlation, level, _crossing(frequency, correlation, level))
+
+
+def odd_and_even(
+    reconstruct: Callable[[NDArray[np.float32], NDArray[np.float64]], NDArray[np.float32]],
+    sinograms: NDArray[np.float32],
+    angles: NDArray[np.float64],
+    *,
+    threshold: Threshold = "half-bit",
+) -> Resolution:
+    """Return the resolution of slices by the Fourier ring correlation of the odd and the even projections.
+
+    Parameters
+    ----------
+    reconstruct
+        Makes slices, float32 [slice, y, x], of sinograms and angles.
+    sinograms
+        float32 [slice, angle, column]; the rings of all slices are added up.
+    angles
+        float64 [angle], radians; odd and even are counted in their order.
+    threshold
+        See `fourier_correlation`.
+    """
+    order = np.argsort(angles, kind="stable")
+    halves = [order[start::2] for start in (0, 1)]
+    first, second = (reconstruct(np.ascontiguousarray(sinograms[:, half]), angles[half]) for half in halves)
+    return fourier_correlation(first, second, stack=True, threshold=threshold)
 
 
 def _window(shape: tuple[int, ...]) -> NDArray[np.float32]:
