@@ -63,7 +63,10 @@ def pixels_of(bank: Bank, instrument: Instrument, centre: tuple[float, float] | 
     x, y = bank.x + move_x, bank.y + move_y
     sample = instrument.sample_z + sample_offset / 1e3
     z = bank.z - sample
-    return Pixels(bank.spectra, x, y, z, sample + np.sqrt(x**2 + y**2 + z**2), bank.size)
+    flight = sample + np.sqrt(x**2 + y**2 + z**2)
+    if instrument.monochromatic:
+        flight = np.full(x.size, instrument.monitors[instrument.incident_monitor])
+    return Pixels(bank.spectra, x, y, z, flight, bank.size)
 
 
 def solid_angles(pixels: Pixels) -> Floats:

@@ -57,7 +57,8 @@ class Instrument:
     """What the reduction has to know of an instrument; lengths in metres along the beam from the moderator.
 
     `centre_origin` is where the beam's centre is counted from, mm; `centre_step` and `centre_radius`, mm, are the first
-    step of the instrument's own search for it and the ring of the detector that the search looks at.
+    step of the instrument's own search for it and the ring of the detector that the search looks at. Where the beam is
+    `monochromatic` all pixels are as far as the monitor, see `monochromatic`.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Instrument:
     incident_monitor: int
     transmission_monitor: int
     most_transmission_spectra: int
-    monitor_prompt: tuple[float, float]
+    monitor_prompt: tuple[float, float] | None
     centre_origin: tuple[float, float]
     centre_step: float
     centre_radius: tuple[float, float]
@@ -75,6 +76,7 @@ class Instrument:
     source_aperture: float
     moderator_spread: float
     banks: Mapping[str, Bank]
+    monochromatic: bool = False
 
 
 def known() -> list[str]:

@@ -29,11 +29,16 @@ def read_nexus(path: Path, entry: str = "raw_data_1") -> Run:
     with open_file(path) as file:
         group = member(file, entry)
         if not isinstance(group, h5py.Group):
-            there = ", ".join(found.path.strip("/") for found in entries(file)) or "no entry"
+            present = entries(file)
+            if any("NXcanSAS" in found.definitions for found in present):
+                raise BadInput(
+                    "is NXcanSAS, reduced already", file=path, remedy="give the run or the image that was measured"
+                )
+            there = ", ".join(found.path.strip("/") for found in present) or "no entry"
             raise BadInput(
                 f"expected an ISIS NeXus run with the entry {entry}, found {there}",
                 file=path,
-                remedy="give a run as ISIS writes it, .nxs or .raw",
+                remedy="give a run as ISIS writes it, .nxs or .raw, or an image of one wavelength",
             )
         events = read_events(group, path)
         counts = member(group, "detector_1/counts")

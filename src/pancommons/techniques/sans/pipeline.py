@@ -28,6 +28,7 @@ RANGE = rf"^auto$|^{_NUMBER}:{_NUMBER}$"
 RANGE_OR_NONE = rf"^auto$|^none$|^{_NUMBER}:{_NUMBER}$"
 BINS = rf"^auto$|^{_NUMBER}:{_NUMBER}:{_NUMBER}%?$"
 SLICES = rf"^none$|^[0-9]+$|^{_NUMBER}:{_NUMBER}:{_NUMBER}$"
+PIXEL = rf"^auto$|^{_NUMBER}(,{_NUMBER})?$"
 PLANE = rf"^auto$|^none$|^{_NUMBER}:{_NUMBER}$"
 POINT = rf"^auto$|^find$|^{_SIGNED},{_SIGNED}$"
 ANGLES = rf"^auto$|^all$|^{_SIGNED}:{_SIGNED}$"
@@ -68,6 +69,29 @@ class SansParameters(Parameters):
         group="Q",
         pattern=PLANE,
     )
+    wavelength: PositiveFloat | Auto = parameter(
+        "auto", "of an image of one wavelength; auto as in its file", unit="angstrom", group="Image"
+    )
+    wavelength_spread: NonNegativeFloat | Auto = parameter(
+        "auto", "full width at half maximum over the wavelength; auto as in the file, or 0", group="Image"
+    )
+    distance: PositiveFloat | Auto = parameter(
+        "auto", "from sample to detector; auto as in the image's file", unit="m", group="Image"
+    )
+    pixel_size: str = parameter(
+        "auto", "width and height of a pixel, as X,Y or one number; auto as in the image's file", unit="mm",
+        group="Image", pattern=PIXEL,
+    )  # fmt: skip
+    transmission_value: PositiveFloat | Auto = parameter(
+        "auto", "transmission of the sample in an image; auto as in its file, or measured", group="Image"
+    )
+    can_transmission_value: PositiveFloat | Auto = parameter(
+        "auto", "transmission of the can in an image, likewise", group="Image"
+    )
+    radius_range: str = parameter(
+        "auto", "distances from the beam that count, as LOW:HIGH; auto as in the user file", unit="mm", group="Q",
+        pattern=RANGE,
+    )  # fmt: skip
     sector: str = parameter(
         "auto",
         "directions about the beam that count, as START:STOP from x towards y, or all",
@@ -201,12 +225,12 @@ PIPELINE = Pipeline(
     description="Reduction of time-of-flight runs of LOQ: masks, monitors, transmission, absolute scale, can, banks.",
     technique=Technique("PaNET01277", "time of flight small angle neutron scattering"),
     roles=(
-        Role("sample", "scattering run of the sample: ISIS NeXus or RAW, or a simulated measurement"),
+        Role("sample", "scattering run of the sample: ISIS NeXus or RAW, a simulated measurement, or an image"),
         Role("sample_transmission", "transmission run of the sample", required=False),
         Role("can", "scattering run of the empty can", required=False),
         Role("can_transmission", "transmission run of the empty can", required=False),
         Role("direct", "transmission run without sample or can", required=False),
-        Role("user_file", "user file that says how to reduce; needed but for a simulated measurement", required=False),
+        Role("user_file", "user file that says how to reduce; needed for runs of ISIS", required=False),
         Role("flat_cell", "flat cell; that named in the user file, beside it, when not given", required=False),
         Role("direct_beam", "direct beam of the rear bank; likewise", required=False),
         Role("direct_beam_hab", "direct beam of the high-angle bank; likewise", required=False),

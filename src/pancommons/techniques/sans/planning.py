@@ -12,9 +12,11 @@ from pancommons.pipelines.declaration import Inspection, Unit
 from pancommons.pipelines.job import Job
 from pancommons.techniques.sans.binning import Binning
 from pancommons.techniques.sans.detector import Sector
+from pancommons.techniques.sans.image import is_image
 from pancommons.techniques.sans.instrument import Instrument, instrument
 from pancommons.techniques.sans.masks import Block
 from pancommons.techniques.sans.monitors import Treatment
+from pancommons.techniques.sans.monochromatic import monochromatic
 from pancommons.techniques.sans.pipeline import SansParameters
 from pancommons.techniques.sans.reduction import Recipe, absolute_scale, direct_ratio
 from pancommons.techniques.sans.resolution import Collimation
@@ -52,6 +54,8 @@ class Measurement:
         Names of the banks to reduce; two are merged.
     files
         Calibration files found beside the user file.
+    warnings
+        What images of one wavelength lack.
     """
 
     runs: dict[str, Run]
@@ -63,6 +67,7 @@ class Measurement:
     scale: float
     banks: tuple[str, ...]
     files: tuple[Path, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def sample(self) -> Run:
@@ -108,6 +113,8 @@ _last = _Last()
 
 def _measurement(job: Job) -> Measurement:
     parameters = parameters_of(job)
+    if is_image(job.path("sample") or job.input):
+        return _images(job, parameters)
     runs = {role: run for role in _RUNS if (run := run_of(job, role)) is not None}
     user = user_file_of(job)
     if user.event_times is not None:
@@ -147,6 +154,23 @@ def _measurement(job: Job) -> Measurement:
         scale=_scale(parameters, user, sample),
         banks=banks,
         files=tuple(file for file in files if file is not None and file not in own),
+    )
+
+
+def _images(job: Job, parameters: SansParameters) -> Measurement:
+    made = monochromatic(job, parameters)
+    banks = ("rear",)
+    return Measurement(
+        runs=made.runs,
+        recipe=_recipe(parameters, made.user, made.instrument, made.runs["sample"]),
+        direct=dict.fromkeys(banks, made.direct),
+        flat_cell=made.flat_cell,
+        transmissions=made.transmissions,
+        fits=dict.fromkeys(("sample", "can"), made.fit),
+        scale=made.scale,
+        banks=banks,
+        files=(),
+        warnings=made.warnings,
     )
 
 
@@ -216,7 +240,7 @@ def _recipe(parameters: SansParameters, user: UserFile, geometry: Instrument, sa
     wavelength = user.wavelength
     if wavelength is None:
         raise BadInput("does not say the wavelengths", file=user.path, remedy="add a line L/WAV LOW HIGH STEP/LOG")
-    if parameters.wavelength_range != "auto":
+    if parameters.wavelength_range != "auto" and not geometry.monochromatic:
         low, high = _ordered(parameters.wavelength_range, "wavelength-range")
         if low <= 0:
             raise BadInput(f"{parameters.wavelength_range!r} begins at 0", field="wavelength-range")
@@ -228,6 +252,8 @@ def _recipe(parameters: SansParameters, user: UserFile, geometry: Instrument, sa
     q = user.q if parameters.q_binning == "auto" else _bins(parameters.q_binning)
     if q is None:
         raise BadInput("does not say the bins of Q", file=user.path, remedy="add a line L/Q, or give --q-binning")
+    if parameters.radius_range != "auto":
+        user = replace(user, radius=_ordered(parameters.radius_range, "radius-range"))
     return Recipe(
         user=user,
         instrument=geometry,
@@ -236,7 +262,8 @@ def _recipe(parameters: SansParameters, user: UserFile, geometry: Instrument, sa
         q_edges=q.edges(),
         qxy_edges=_plane(parameters, user),
         centre=_centre(parameters, user),
-        gravity=user.gravity if parameters.gravity == "auto" else parameters.gravity == "on",
+        gravity=(user.gravity if parameters.gravity == "auto" else parameters.gravity == "on")
+        and not geometry.monochromatic,
         sector=_sector(parameters, user),
         collimation=_collimation(parameters, user, geometry, sample),
     )
@@ -296,7 +323,7 @@ def _collimation(parameters: SansParameters, user: UserFile, geometry: Instrumen
         return given if not isinstance(given, str) else usual if users is None else users
 
     shape = sample.shape
-    own = 2 * float(np.sqrt(shape.area / np.pi)) if shape.area > 0 else 10.0
+    own = 2 * float(np.sqrt(shape.area / np.pi)) if shape.area > 0 else 0.0 if geometry.monochromatic else 10.0
     return Collimation(
         source=chosen(parameters.source_aperture, user.source_aperture, geometry.source_aperture) / 1e3,
         sample=chosen(parameters.sample_aperture, user.sample_aperture, own) / 1e3,
@@ -407,6 +434,8 @@ def inspect(job: Job) -> Inspection:
 
 
 def _warnings(made: Measurement) -> tuple[str, ...]:
+    if made.recipe.instrument.monochromatic:
+        return made.warnings
     user, texts = made.recipe.user, []
     if user.ignored:
         shown = "; ".join(user.ignored[:4]) + ("; ..." if len(user.ignored) > 4 else "")
@@ -437,7 +466,7 @@ def plan(job: Job) -> dict[str, list[Unit]]:
     made = measurement_of(job)
     spans = [{"period": period, "bank": bank} for period in periods_of(job) for bank in made.banks]
     cells = 0 if made.recipe.qxy_edges is None else made.recipe.qxy_edges.size**2
-    output = 8 * (2 * 5 * cells + 10 * made.recipe.q_edges.size + 17000)
+    output = 8 * (2 * 5 * cells + 10 * made.recipe.q_edges.size + 2 * made.sample.spectra.size)
     return {
         "banks": [Unit(index, span, 1, _MEMORY, _SECONDS, output) for index, span in enumerate(spans)],
         "analysis": [

@@ -150,8 +150,12 @@ def weigh_wavelengths(
     number = instrument.incident_monitor
     treatment = Treatment.of(recipe.user, instrument)
     position = instrument.monitors[number]
+    if instrument.monochromatic:
+        incident = run.spectrum(number, period), np.zeros(1)
+    else:
+        incident = monitor(run, number, position, recipe.wavelengths, treatment, period)
     factors = [
-        monitor(run, number, position, recipe.wavelengths, treatment, period),
+        incident,
         direct_ratio(direct, recipe.wavelengths),
     ]
     if transmission is not None:

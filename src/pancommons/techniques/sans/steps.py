@@ -104,7 +104,7 @@ def beam_transmission(made: Measurement, name: str) -> tuple[Floats, Floats] | N
 def _image(made: Measurement, period: int, name: str) -> NDArray[np.int64]:
     """Return the sample's counts in each pixel of a bank, over all times; 0 where a pixel has no spectrum."""
     rows = made.sample.places(made.recipe.instrument.banks[name].spectra)
-    counts = made.sample.read(period).sum(axis=1, dtype=np.int64)[np.maximum(rows, 0)]
+    counts = np.rint(made.sample.read(period).sum(axis=1)).astype(np.int64)[np.maximum(rows, 0)]
     return np.where(rows >= 0, counts, 0)
 
 

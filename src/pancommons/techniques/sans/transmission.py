@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,14 +84,24 @@ def transmission(sample: Run, direct: Run, instrument: Instrument, edges: Floats
         found = Transmission(edges, values, np.asarray(variance))
     except ValueError as error:
         raise BadInput(f"there is {error}", file=sample.path, remedy="check the transmission runs") from None
-    mean, spread = found.mean
-    if mean - 3 * spread > 1 + _TOLERATED:
+    not_above_one(*found.mean, sample.path, direct.path.name)
+    return found
+
+
+def not_above_one(mean: float, error: float, file: Path, against: str) -> None:
+    """Refuse a transmission that is above 1 by more than chance.
+
+    Raises
+    ------
+    BadInput
+        If it is.
+    """
+    if mean - 3 * error > 1 + _TOLERATED:
         raise BadInput(
-            f"the transmission against {direct.path.name} is {mean:.3f} +- {spread:.3f}, above 1",
-            file=sample.path,
+            f"the transmission against {against} is {mean:.3f} +- {error:.3f}, above 1",
+            file=file,
             remedy="check that the runs are not swapped and were measured with the same beam",
         )
-    return found
 
 
 def fitted(measured: Transmission, fit: Fit, at: Floats) -> tuple[Floats, Floats]:
