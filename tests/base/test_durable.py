@@ -81,3 +81,15 @@ def test_lines_that_are_no_events_are_left_out(tmp_path: Path, rubbish: bytes) -
     file.write_bytes(b'{"a": 1}\n' + rubbish + b'\n{"b": 2}\n')
     assert durable.read_lines(file) == [{"a": 1}, {"b": 2}]
     assert durable.read_lines(tmp_path / "absent") == []
+
+
+@pytest.mark.parametrize("ends", [RuntimeError, KeyboardInterrupt])
+def test_a_folder_that_was_not_finished_is_removed_with_all_it_holds(tmp_path: Path, ends: type[BaseException]) -> None:
+    with pytest.raises(ends), durable.replacing(tmp_path / "run") as beside:
+        (beside / "images").mkdir(parents=True)
+        (beside / "images" / "one.tif").write_bytes(b"II")
+        raise ends
+    assert list(tmp_path.iterdir()) == []
+    with durable.replacing(tmp_path / "run") as beside:
+        (beside / "images").mkdir(parents=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -100,6 +100,14 @@ def test_what_was_done(tmp_path: Path) -> None:
         assert restored == {"raw_file": "scan.nxs", "centre": 512.3, "angles": [0, 1, 2], "mask": None, "out": "x"}
 
 
+def test_a_process_may_have_a_field_called_name(tmp_path: Path) -> None:
+    with create(tmp_path / "named.nxs", title="named") as nexus:
+        nexus.process("steps", name="SANS reduction", parameters={"name": "inner"})
+    with h5py.File(tmp_path / "named.nxs") as file:
+        assert file["entry/steps/name"].asstr()[()] == "SANS reduction"
+        assert file["entry/steps/parameters/name"].asstr()[()] == "inner"
+
+
 def test_groups_fields_and_links(tmp_path: Path) -> None:
     with create(tmp_path / "raw.nxs", title="Raw", entry="entry0000") as out:
         frames = Field("data", np.ones((3, 2, 2), "u2"), "counts", attributes={"interpretation": "image"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a name beside ``path`` to write to; on success it is synced and renamed, else removed."""
+    """Give a name beside ``path`` to write to, a file or a folder; on success it is synced and renamed, else removed."""
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield beside
@@ -21,6 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
         _sync(path.parent)
     except BaseException:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
         with suppress(OSError):
             beside.unlink()
         raise

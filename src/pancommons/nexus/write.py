@@ -176,6 +176,7 @@ class Writer:
     def process(
         self,
         name: str = "process",
+        /,
         *,
         program: str = "pancommons",
         program_version: str | None = None,

@@ -191,11 +191,10 @@ def _write_circumstances(nexus: Writer, job: Job, made: Measurement) -> None:
         )  # fmt: skip
         classes[group] = "SASdetector"
     process = nexus.process(
-        "sasprocess01", parameters=_settings(job),
+        "sasprocess01", parameters=_settings(job), name="SANS reduction",
         description="masks, monitors, transmission, direct beam, flat cell, solid angle, absolute scale, can, merge",
         term="; ".join(f"{role} = {run.path.name}" for role, run in made.runs.items()),
     )  # fmt: skip
-    nexus.field(process, Field("name", "SANS reduction"))
     for group, name in {**classes, process: "SASprocess"}.items():
         group.attrs["canSAS_class"] = name
 
