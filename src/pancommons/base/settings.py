@@ -47,6 +47,10 @@ class Site(BaseModel):
     email: str = Field(
         "nobody@localhost.invalid", pattern=r"^\S+@(\S+\.)+\S+$", description="of the administrator, for harvesters"
     )
+    facility: str | None = Field(
+        None, min_length=1, description="whose instruments wrote files that do not say so themselves"
+    )
+    time_zone: str = Field("UTC", description="of times in files that name none, as Europe/Berlin")
 
 
 class Server(BaseModel):
@@ -76,6 +80,12 @@ class Settings(BaseSettings):
     agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
     site: Site = Field(default_factory=Site, description="who publishes")
     server: Server = Field(default_factory=Server, description="how pan serve listens")
+    data_roots: dict[str, str] = Field(
+        default_factory=dict, description="folders whose files the catalogue knows, each by a name that stays"
+    )
+    mappings: list[str] = Field(
+        default_factory=list, description="YAML files that say where metadata lie, tried before the package's own"
+    )
     nexus_definitions: str | None = Field(
         None, description="folder of the NeXus definitions; those of an installed package when not given"
     )

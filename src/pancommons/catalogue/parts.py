@@ -86,6 +86,7 @@ files = sa.Table(
     sa.UniqueConstraint("dataset_id", "root", "path"),
 )
 sa.Index("ix_files_place", files.c.root, files.c.path)
+sa.Index("ix_files_sha256", files.c.sha256)
 
 persons = sa.Table(
     "persons",

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus.links import dataset_sources, missing_sources
-from pancommons.nexus.plot import Plot, default_plot
+from pancommons.nexus.plot import Plot, default_plot, plot_of
 from pancommons.nexus.read import entries, open_file, read_block
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ _OVERSAMPLING = 3
 _MARGIN = 6
 
 
-def thumbnail(path: str | Path, *, size: tuple[int, int] = SIZE, colormap: str = "viridis") -> bytes:
-    """Draw the default plot of a file.
+def thumbnail(
+    path: str | Path, *, group: str | None = None, size: tuple[int, int] = SIZE, colormap: str = "viridis"
+) -> bytes:
+    """Draw the default plot of a file, or what one of its groups shows.
 
     A curve for one axis or an ``@interpretation`` of spectrum, else the image of the last two axes, in the
     middle of all others; scattering and diffraction are drawn on a logarithmic scale, as is what asks for it.
@@ -52,6 +54,8 @@ def thumbnail(path: str | Path, *, size: tuple[int, int] = SIZE, colormap: str =
     ----------
     path
         A NeXus file.
+    group
+        The path of an NXdata group in it.
     size
         Width and height, pixels.
     colormap
@@ -69,7 +73,7 @@ def thumbnail(path: str | Path, *, size: tuple[int, int] = SIZE, colormap: str =
     """
     path = Path(path)
     with open_file(path) as file:
-        plot = default_plot(file)
+        plot = default_plot(file) if group is None else plot_of(file, group)
         if plot is None:
             absent = next((source.target for source in missing_sources(path) if source.target), None)
             why = f"data lies in {absent}, which is missing" if absent else "no NXdata group with numbers in it"

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from pancommons.base.errors import BadInput
 
+_OWN = "pancommons.yaml"
 _STEP = r"[^/@]+"
 _PATH = re.compile(rf"/?(?:{_STEP}(?:/{_STEP})*(?:/?@[^/@]+)?|@[^/@]+)")
 
@@ -52,6 +53,7 @@ class When(Part):
     path: tuple[str, ...] = ()
     instrument: tuple[str, ...] = ()
     facility: tuple[str, ...] = ()
+    creator: tuple[str, ...] = ()
 
 
 class Identifier(Part):
@@ -136,6 +138,7 @@ class Mapping(Part):
 
     when: When = When()
     site: Site = Site()
+    entries: Literal["each", "default"] = "each"
     title: Paths = ()
     summary: Paths = ()
     start: Paths = ()
@@ -175,11 +178,18 @@ class Mappings:
     default: Mapping
     others: tuple[Mapping, ...] = ()
 
-    def choose(self, path: str, instrument: str | None, facility: str | None) -> Mapping:
-        """Return the mapping for a file."""
+    def choose(
+        self, path: str, instrument: str | None = None, facility: str | None = None, creator: str | None = None
+    ) -> Mapping:
+        """Return the mapping for a file, by its path, what it says of instrument and facility, and who wrote it."""
         for one in self.others:
             when = one.when
-            wanted = ((when.path, path), (when.instrument, instrument), (when.facility, facility))
+            wanted = (
+                (when.path, path),
+                (when.instrument, instrument),
+                (when.facility, facility),
+                (when.creator, creator),
+            )
             if all(_fits(patterns, value) for patterns, value in wanted if patterns):
                 return one
         return self.default
@@ -209,28 +219,32 @@ def read_mappings(paths: Sequence[str | Path] = (), site: Site | None = None) ->
     BadInput
         Naming the file and the key.
     """
-    told = _default()
+    told = _shipped("default.yaml")
     if site is not None:
         told = told | {"site": site.model_dump(exclude_none=True)}
-    return Mappings(_mapping(told, "default.yaml"), tuple(_other(Path(path), told) for path in paths))
+    others = [_other(_read(Path(path)), str(path), told) for path in paths]
+    return Mappings(_mapping(told, "default.yaml"), (*others, _other(_shipped(_OWN), _OWN, told)))
 
 
-@lru_cache(maxsize=1)
-def _default() -> dict[str, Any]:
-    told: dict[str, Any] = yaml.safe_load((files(__package__) / "default.yaml").read_text(encoding="utf-8"))
+@lru_cache(maxsize=2)
+def _shipped(name: str) -> dict[str, Any]:
+    told: dict[str, Any] = yaml.safe_load((files(__package__) / name).read_text(encoding="utf-8"))
     return told
 
 
-def _other(path: Path, default: dict[str, Any]) -> Mapping:
+def _read(path: Path) -> Any:
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInput(f"cannot be read as YAML ({' '.join(str(error).split())})", file=path) from None
+
+
+def _other(told: Any, path: str, default: dict[str, Any]) -> Mapping:
     if not isinstance(told, dict) or not told.get("when"):
         raise BadInput("expected a mapping that says when it holds", file=path, field="when",
-                       remedy="give when: with path, instrument or facility")  # fmt: skip
-    _mapping({key: value for key, value in told.items() if value is not None}, str(path))
-    return _mapping(_joined(told, default), str(path))
+                       remedy="give when: with path, instrument, facility or creator")  # fmt: skip
+    _mapping({key: value for key, value in told.items() if value is not None}, path)
+    return _mapping(_joined(told, default), path)
 
 
 def _joined(own: Any, inherited: Any) -> Any:

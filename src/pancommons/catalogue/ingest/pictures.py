@@ -30,7 +30,7 @@ def picture(
     picture
         None where there is nothing to draw; a text that says why it could not be drawn.
     """
-    plot = _plot(tree, file, entry)
+    plot, is_default = _plot(tree, file, entry)
     signal = member(file, plot.signal) if plot else None
     if plot is None or not isinstance(signal, h5py.Dataset):
         return None, None
@@ -42,7 +42,7 @@ def picture(
                 return None, "its data lie outside of the data roots"
         if (signal.chunks is not None and _bytes(signal, signal.chunks) > _MOST_BYTES) or _row(signal) > _MOST_BYTES:
             return signal.shape, "its data are stored in pieces too large to draw from"
-        drawn = thumbnail(path, group=plot.group)
+        drawn = thumbnail(path, group=None if is_default else plot.group)
     except BadInput as error:
         return signal.shape, error.problem
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, ZeroDivisionError) as error:
@@ -50,12 +50,13 @@ def picture(
     return signal.shape, Thumbnail(content=drawn, media_type="image/webp", width=SIZE[0], height=SIZE[1])
 
 
-def _plot(tree: Tree, file: h5py.File, entry: h5py.Group) -> Plot | None:
+def _plot(tree: Tree, file: h5py.File, entry: h5py.Group) -> tuple[Plot | None, bool]:
+    """Return what an entry shows first, and whether that is what the whole file shows first."""
     plot = default_plot(file)
     if plot is not None and f"{plot.group}/".startswith(f"{entry.name}/"):
-        return plot
+        return plot, True
     groups = (hit.where for path in ("NXdata", "NXsubentry/NXdata") for hit in tree.find(entry, path))
-    return next((found for where in groups if (found := plot_of(file, where)) is not None), None)
+    return next((found for where in groups if (found := plot_of(file, where)) is not None), None), False
 
 
 def _bytes(signal: h5py.Dataset, shape: tuple[int, ...]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -22,9 +22,29 @@ NEUTRON_ENERGY = 81.80421031
 _SAME = 1e-6
 
 
-def found_by(rule: ParameterRule, hits: Iterator[Hit]) -> Parameter | None:
-    """Return the first value among hits that a rule accepts."""
-    return next((found for hit in hits if (found := _value(rule, hit)) is not None), None)
+def found_by(rule: ParameterRule, hits: Iterable[Iterable[Hit]]) -> Parameter | None:
+    """Return the value that a rule finds.
+
+    Parameters
+    ----------
+    hits
+        For each path of the rule what lies there. Where one path leads to numbers that differ, as with two
+        detectors, nobody can say which is meant: then none is taken.
+    """
+    for there in hits:
+        found = [one for hit in there if (one := _value(rule, hit)) is not None]
+        if found and (rule.take == "text" or all(_agree(found[0], other) for other in found[1:])):
+            return found[0]
+        if found:
+            return None
+    return None
+
+
+def _agree(one: Parameter, other: Parameter) -> bool:
+    a, b = one.value, other.value
+    if not isinstance(a, float) or not isinstance(b, float):
+        return a == b
+    return one.unit == other.unit and abs(a - b) <= _SAME * max(abs(a), abs(b))
 
 
 def _value(rule: ParameterRule, hit: Hit) -> Parameter | None:
