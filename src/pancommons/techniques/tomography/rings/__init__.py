@@ -1,0 +1,13 @@
+"""Removal of rings: one function, a module per method."""
+
+from __future__ import annotations
+
+from pancommons.techniques.tomography.rings.removal import (
+    METHODS,
+    RingMethod,
+    remove_rings,
+    warm,
+    working_bytes,
+)
+
+__all__ = ["METHODS", "RingMethod", "remove_rings", "warm", "working_bytes"]
