@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a name beside ``path`` to write to, a file or a folder; on success it is synced and renamed, else removed."""
+    """Give a name beside ``path`` for a file or a folder; on success it is synced and renamed, else removed."""
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield beside
