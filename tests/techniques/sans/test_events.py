@@ -74,6 +74,12 @@ def test_a_steady_sample_is_the_same_in_every_slice(evented: Path, reduce: Reduc
     assert 0.6 < np.mean(pull**2) < 1.5
 
 
+def test_all_slices_have_the_factor_of_the_whole_run(evented: Path, reduce: Reduce) -> None:
+    whole, cut = reduce(sample=evented), reduce(sample=evented, time_slices="2")
+    assert cut.found["rescale_period_2"] == cut.found["rescale"] == pytest.approx(whole.found["rescale"], rel=1e-3)
+    assert "0 to 300 s" in (cut.path / "curve.xml").read_text()
+
+
 def test_a_growing_sample_grows_as_it_was_made_to(growing: Path, reduce: Reduce) -> None:
     """Evenly from half to one and a half: the means of four quarters are 5/8, 7/8, 9/8 and 11/8 of the mean."""
     run = reduce(sample=growing, bank="rear", time_slices="0:400:100", rescale=1.0)

@@ -47,8 +47,12 @@ class Reduced:
     gap: bool = False
 
 
-def reduced_curves(job: Job, period: int, parts: Sequence[Part]) -> Reduced | None:
-    """Join the parts of a period; None where every unit of it failed."""
+def reduced_curves(job: Job, period: int, parts: Sequence[Part], whole_run: Sequence[Part] = ()) -> Reduced | None:
+    """Join the parts of a period; None where every unit of it failed.
+
+    What the banks differ by does not change while a run lasts: where the period is a slice of it, the factor is fitted
+    to the parts of `whole_run`, all slices together.
+    """
     if not parts:
         return None
     made = measurement_of(job)
@@ -57,7 +61,15 @@ def reduced_curves(job: Job, period: int, parts: Sequence[Part]) -> Reduced | No
     names = list(sums["sample"])
     widths = np.diff(edges)
     alone = {name: _subtracted([of[name].sum(axis=1) for of in sums.values()], scale, widths) for name in names}
-    rescale = _rescale(job, alone, edges) if len(names) == 2 else None
+    rescale = None
+    if len(names) == 2:
+        added = {
+            name: np.sum([part.read("sample") for part in whole_run if part.span["bank"] == name], axis=0)
+            for name in names
+        }
+        together = [added if whole_run else sums["sample"], *(of for role, of in sums.items() if role != "sample")]
+        fitted = {name: _subtracted([of[name].sum(axis=1) for of in together], scale, widths) for name in names}
+        rescale = _rescale(job, fitted, edges)
     total = {role: _total(of, names, rescale, scale, role) for role, of in sums.items()}
     curves = {"total": _subtracted([whole.sum(axis=1) for whole in total.values()], scale, widths)}
     if len(names) == 2:

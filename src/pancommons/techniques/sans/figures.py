@@ -39,7 +39,7 @@ def report(job: Job) -> Findings:
         merits |= done.merits()
     if f"curve_{first}_band_1" in job.arrays:
         figures.append(_bands(job, folder, first))
-    if any(name.startswith("transmission_") for name in job.arrays):
+    if any(name.startswith("transmission_") and array.shape[1] > 1 for name, array in job.arrays.items()):
         figures.append(_transmissions(job, folder))
     figures.append(_detectors(job, folder, first))
     if measurement_of(job).recipe.qxy_edges is not None:
@@ -302,10 +302,11 @@ def _periods(job: Job, folder: Path) -> Figure:
     numbers = [period + 1 for period in periods_of(job) if f"curve_{period + 1}_total" in job.arrays]
     for place, number in enumerate(numbers):
         shade = _shade(place, len(numbers))
-        _points(axis, Curves.of(job.arrays[f"curve_{number}_total"]), f"{number}", shade, 2)
+        label = measurement_of(job).sample.label(number - 1)
+        _points(axis, Curves.of(job.arrays[f"curve_{number}_total"]), label, shade, 2)
     axis.set(xscale="log", yscale="log", xlabel=_Q, ylabel=_I)
     if len(numbers) <= 12:
-        axis.legend(frameon=False, title="period")
+        axis.legend(frameon=False)
     drawing.savefig(folder / "periods.png", dpi=120)
     return Figure(
         "periods.png", "Periods", f"I(Q) of {len(numbers)} periods.", "Curves on logarithmic axes, one a period."

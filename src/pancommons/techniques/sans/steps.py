@@ -116,11 +116,14 @@ def join(job: Job, parts: list[Part]) -> Outcome:
 
 def results_of(job: Job, parts: list[Part]) -> list[Reduced]:
     """Return the curves of each period of which there is a part."""
-    return [
-        reduced
-        for period in periods_of(job)
-        if (reduced := reduced_curves(job, period, [part for part in parts if part.span["period"] == period]))
-    ]
+    run, results = measurement_of(job).sample, []
+    for period in periods_of(job):
+        own = [part for part in parts if part.span["period"] == period]
+        slices = [part for part in parts if run.measured(int(part.span["period"])) == run.measured(period)]
+        reduced = reduced_curves(job, period, own, slices if run.slices else ())
+        if reduced is not None:
+            results.append(reduced)
+    return results
 
 
 def _found(results: list[Reduced]) -> dict[str, Found]:

@@ -61,7 +61,7 @@ def title_of(made: Measurement) -> str:
 def _write_curves(nexus: Writer, made: Measurement, reduced: Reduced) -> None:
     middle = (reduced.q_edges[1:] + reduced.q_edges[:-1]) / 2
     name = f"sasdata{reduced.period + 1:02d}"
-    period = f", period {reduced.period + 1}" if made.sample.periods > 1 else ""
+    period = f", {made.sample.label(reduced.period)}" if made.sample.periods > 1 else ""
     for part, curve in reduced.curves.items():
         what = _TITLES.get(part, part.replace("_", " "))
         group = f"{name}_{part}" if part != "total" else name
@@ -154,7 +154,8 @@ def _write_transmissions(nexus: Writer, job: Job) -> None:
         group.attrs["T_axes"] = "T"  # the only value that NXcanSAS allows; "axes" names the wavelength
         group.attrs["axes"] = ["lambda"]
         group.attrs["name"] = name
-        group.attrs["timestamp"] = measurement_of(job).sample.start or ""
+        if start := measurement_of(job).sample.start:
+            group.attrs["timestamp"] = start
 
 
 def _transmissions(job: Job) -> Iterator[tuple[str, Floats]]:
@@ -216,7 +217,7 @@ def write_xml(job: Job, results: list[Reduced]) -> None:
         entry = _element(root, "SASentry")
         _element(entry, "Title", title_of(made))
         _element(entry, "Run", str(made.sample.number))
-        data = _element(entry, "SASdata", name=f"period {reduced.period + 1}")
+        data = _element(entry, "SASdata", name=made.sample.label(reduced.period))
         _write_points(data, reduced)
         for name, rows in _transmissions(job):
             _write_spectrum(entry, name, rows)
