@@ -204,9 +204,11 @@ def _merits(job: Job, volume: _Volume) -> dict[str, float | None]:
     merits: dict[str, float | None] = {
         "centre": float(centre) if isinstance(centre, float | int) else None,
         "centre_confidence": found["centre"].confidence if "centre" in found else None,
+        "tilt": float(job.value("tilt")),
         "slices": float(volume.shape[0]),
         "contrast_to_noise": _contrast_to_noise(volume.sample()),
         "clamped": found["clamped"].value,
+        "zingers": found["zingers"].value if "zingers" in found else None,
         "clipped": found["clipped"].value if "clipped" in found else None,
     }
     truth = job.path("truth")
@@ -240,13 +242,14 @@ def _against(truth: Path, job: Job, volume: _Volume) -> dict[str, float | None]:
     with open_file(truth) as file:
         rows, slices = file["entry/truth/row"][()], file["entry/truth/slices"]
         true_centre = float(file["entry/phantom/centre"][()])
-        if slices.shape[1:] != volume.shape[1:]:
+        if parameters_of(job).region is not None or abs(slices.shape[1] - volume.shape[1]) > 1:
             return {}
+        width = min(slices.shape[1], volume.shape[1])  # that of a half acquisition follows from its centre
         scores = []
         for index, row in enumerate(rows):
             if 0 <= row - first < volume.shape[0]:
-                known = slices[index].astype(np.float32)
-                ours = volume[int(row) - first]
+                known = slices[index, :width, :width].astype(np.float32)
+                ours = volume[int(row) - first][:width, :width]
                 failed = not np.isfinite(ours).all() or np.ptp(ours) == 0
                 if failed or np.ptp(known[inside(len(known))]) == 0:  # or one without sample
                     continue

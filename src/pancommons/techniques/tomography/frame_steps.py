@@ -18,6 +18,7 @@ from pancommons.techniques.tomography.correct import FlatField
 from pancommons.techniques.tomography.fields import field_of_job
 from pancommons.techniques.tomography.fourier import BATCH
 from pancommons.techniques.tomography.frames import air_level, transmission, without_zingers
+from pancommons.techniques.tomography.geometry import levelled
 from pancommons.techniques.tomography.phase import paganin
 from pancommons.techniques.tomography.pipeline import TomographyParameters
 from pancommons.techniques.tomography.planning import (
@@ -29,6 +30,7 @@ from pancommons.techniques.tomography.planning import (
     works_on_frames,
 )
 from pancommons.techniques.tomography.scan import Scan
+from pancommons.techniques.tomography.views import tilt_of
 
 _AIR_FRAMES = 16
 _AIR_COLUMNS = 32
@@ -45,7 +47,7 @@ def process(job: Job, unit: Unit) -> dict[str, Stored]:
     -------
     frames
         [angle, row, column]: the counts as they are, or where whole frames are corrected float32 transmission, the
-        dose in an area of air taken off, without zingers, and without fringes.
+        dose in an area of air taken off, without zingers and fringes, in rows straight across the axis.
     repairs
         int64, where frames are corrected: how many values there were, were not finite, and were zingers.
     """
@@ -62,6 +64,8 @@ def process(job: Job, unit: Unit) -> dict[str, Stored]:
     zingers = without_zingers(frames, parameters.zingers) if parameters.zingers else 0
     if optics := propagation_of(parameters, scan):
         paganin(frames, **asdict(optics), out=frames)
+    if tilt := tilt_of(job):
+        frames = levelled(frames, tilt)
     counted = np.array([repairs.values, repairs.not_finite, zingers], np.int64)
     return {"frames": Stored(frames[:, first:last], chunks=chunks), "repairs": Stored(counted)}
 

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from pancommons.base.errors import BadInput
 from pancommons.techniques.tomography.angles import checked_angles
 
-TAPS = 16
-"""Columns that a value between columns is interpolated from, by a sinc with a Kaiser window."""
+SHARP, SHORT = 16, 8
+"""Columns that a value between columns is interpolated from, by a sinc with a Kaiser window: of line integrals within
+the field, and where edges that are sharper than pixels would ring far."""
 
 _KAISER = 6.0
 _WHOLE_TURN = 1.9 * np.pi
@@ -95,7 +96,7 @@ def stitched(
         reach = 2 * axis + begin
         whole = floor(reach)
         _join(
-            sinogram, order, after, share, begin, whole, _between(reach - whole), _feather(columns, axis), target
+            sinogram, order, after, share, begin, whole, _between(reach - whole, SHARP), _feather(columns, axis), target
         )  # fmt: skip
     return result, ascending[:count]
 
@@ -113,8 +114,29 @@ def aligned(sinograms: NDArray[np.float32], shifts: ArrayLike) -> NDArray[np.flo
     result = np.empty(sinograms.shape, np.float32)
     for sinogram, shift, target in zip(sinograms, np.asarray(shifts, np.float64), result, strict=True):
         whole = floor(shift)
-        _moved(np.ascontiguousarray(sinogram), whole, _between(shift - whole), target)
+        _moved(np.ascontiguousarray(sinogram), whole, _between(shift - whole, SHORT), target)
     return result
+
+
+def levelled(frames: NDArray[np.float32], tilt: float) -> NDArray[np.float32]:
+    """Return frames whose rows are straight across a leaning axis: each column is moved along itself.
+
+    Parameters
+    ----------
+    frames
+        float32 [projection, row, column].
+    tilt
+        Angle by which the axis leans to higher columns at higher rows, radians.
+
+    Returns
+    -------
+    float32 [projection, row, column]. In a row, now of one height on the sample, the axis is still to the right by the
+    tilt's tangent times the distance to the middle row; to the second order in the tilt nothing else is changed.
+    """
+    columns = frames.shape[2]
+    shifts = -np.tan(tilt) * (np.arange(columns) - (columns - 1) / 2)
+    moved = aligned(np.ascontiguousarray(frames.transpose(2, 0, 1)), shifts)
+    return np.ascontiguousarray(moved.transpose(1, 2, 0))
 
 
 def _opposite(ascending: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -129,10 +151,10 @@ def _opposite(ascending: NDArray[np.float64], count: int) -> tuple[NDArray[np.in
     return pairs, share.astype(np.float32)
 
 
-def _between(part: float) -> NDArray[np.float32]:
-    """Return the weights of the `TAPS` columns around a value `part` of a column above the eighth of them."""
-    distance = np.arange(TAPS) - (TAPS // 2 - 1) - part
-    weights = np.sinc(distance) * np.i0(_KAISER * np.sqrt(np.clip(1 - (distance / (TAPS / 2)) ** 2, 0, None)))
+def _between(part: float, taps: int) -> NDArray[np.float32]:
+    """Return the weights of the columns around a value `part` of a column above the last of their first half."""
+    distance = np.arange(taps) - (taps // 2 - 1) - part
+    weights = np.sinc(distance) * np.i0(_KAISER * np.sqrt(np.clip(1 - (distance / (taps / 2)) ** 2, 0, None)))
     return np.asarray(weights / weights.sum(), np.float32)
 
 
@@ -148,7 +170,7 @@ def _feather(columns: int, axis: float) -> NDArray[np.float32]:
 def _join(sinogram, order, after, share, begin, whole, weights, feather, out):
     """Fill `out` [angle of half a turn, column of the field] from a full turn."""
     columns = sinogram.shape[1]
-    middle = TAPS // 2 - 1
+    middle = weights.size // 2 - 1
     mirror = np.empty(columns, np.float32)
     for i in range(out.shape[0]):
         direct, one, two, part = sinogram[order[i]], order[after[i, 0]], order[after[i, 1]], share[i]
@@ -160,7 +182,7 @@ def _join(sinogram, order, after, share, begin, whole, weights, feather, out):
             weight = feather[x] if seen else np.float32(0)
             value = np.float32(0)
             if weight < 1:
-                for t in range(TAPS):
+                for t in range(weights.size):
                     at = whole - j + t - middle
                     value += weights[t] * mirror[min(max(at, 0), columns - 1)]
             out[i, j] = weight * direct[x] + (np.float32(1) - weight) * value if seen else value
@@ -169,10 +191,10 @@ def _join(sinogram, order, after, share, begin, whole, weights, feather, out):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _moved(sinogram, whole, weights, out):
     columns = sinogram.shape[1]
-    middle = TAPS // 2 - 1
+    middle = weights.size // 2 - 1
     for i in range(sinogram.shape[0]):
         for x in range(columns):
             value = np.float32(0)
-            for t in range(TAPS):
+            for t in range(weights.size):
                 value += weights[t] * sinogram[i, min(max(x + whole + t - middle, 0), columns - 1)]
             out[i, x] = value

@@ -40,6 +40,9 @@ class TomographyParameters(Parameters):
     pixel_size: PositiveFloat | Auto = parameter(
         "auto", "pixel size at the sample; gives the result in 1/cm", unit="um", group="Data"
     )
+    turn: Literal["180", "360"] = parameter(
+        "180", "what projections in TIFF files without angles are spread over", unit="degree", group="Data"
+    )
     references: Literal["mean", "median", "interpolated"] = parameter(
         "mean", "how flat fields are joined; interpolated follows their drift in time", group="Correction"
     )
@@ -60,6 +63,12 @@ class TomographyParameters(Parameters):
     minimum_transmission: float = parameter(
         1e-4, "transmission below this counts as this before the logarithm", group="Correction", gt=0, lt=1
     )
+    rings: Literal["none", "fourier-wavelet", "titarenko", "sorting", "all"] = parameter(
+        "none",
+        "removal of rings: sorting for a few wrong pixels, fourier-wavelet or titarenko for stripes in all of them, "
+        "all for dead and large ones too",
+        group="Correction",
+    )
     phase: Literal["none", "paganin"] = parameter(
         "none", "phase retrieval from one distance, for a sample of about one material", group="Phase"
     )
@@ -70,6 +79,17 @@ class TomographyParameters(Parameters):
     energy: PositiveFloat | Auto = parameter("auto", "of the photons", unit="keV", group="Phase")
     centre: float | Auto = parameter(
         "auto", "rotation axis, as the index of a detector column from 0", unit="pixel", group="Centre"
+    )
+    tilt: float | Auto = parameter(
+        0.0,
+        "by which the axis leans to higher columns at higher rows; auto finds it from projections half a turn apart",
+        unit="degree",
+        group="Centre",
+    )
+    field_of_view: Literal["auto", "full", "half"] = parameter(
+        "auto",
+        "half joins the two halves of a full turn about an axis near the edge to a field twice as wide",
+        group="Centre",
     )
     centre_range: str = parameter(
         "auto",
@@ -85,6 +105,11 @@ class TomographyParameters(Parameters):
     )
     filter: Literal["ramp", "shepp", "cosine", "hann", "hamming", "parzen", "butterworth"] = parameter(
         "ramp", "window on the ramp filter", group="Reconstruction"
+    )
+    padding: Literal["zeros", "edge"] = parameter(
+        "zeros",
+        "what the filter sees beside the field: nothing, or its edges repeated for a sample that is wider",
+        group="Reconstruction",
     )
     mask: float = parameter(
         1.0,
@@ -173,7 +198,7 @@ PIPELINE = Pipeline(
     description="Flat-field correction, rotation centre and Fourier filtered back-projection of a parallel-beam scan.",
     technique=Technique("PaNET01207", "x-ray tomography"),
     roles=(
-        Role("scan", "raw scan: NXtomo or Data Exchange"),
+        Role("scan", "raw scan: NXtomo, Data Exchange, a PSI log beside its TIFF series, or a folder of TIFF files"),
         Role("flats", "flat fields, where they are in another file", required=False),
         Role("darks", "dark fields, where they are in another file", required=False),
         Role("truth", "a simulation's truth, to score the result against", required=False),
@@ -204,6 +229,19 @@ PIPELINE = Pipeline(
     report=f"{HERE}.figures:report",
     presets={
         "smooth": {"filter": "parzen"},
+        # The notebook of PSI and ExPaNDS on lungs measured at TOMCAT, doi:10.16907/d699e1f7-e822-4396-8c64-34ed405f07b7.
+        # Its alpha of 1e-4 is in cycles: delta over beta is 1 / (4 pi^2 alpha).
+        "tomcat-expands": {
+            "references": "mean",
+            "phase": "paganin",
+            "pixel_size": 1.6,
+            "distance": 190.0,
+            "energy": 21.0,
+            "delta_beta": 253.3,
+            "padding": "edge",
+            "filter": "parzen",
+            "mask": 0.95,
+        },
         "small": {"type": "uint16", "mask": 0.95},
     },
     merits=(
@@ -215,6 +253,7 @@ PIPELINE = Pipeline(
             "from 0 to 1; none where the centre was given",
         ),
         Merit("centre_error", "Error of the centre", "pixel", "distance from the truth"),
+        Merit("tilt", "Tilt of the axis", "degree", "in the plane of the detector, to higher columns at higher rows"),
         Merit("slices", "Slices", "", "slices reconstructed"),
         Merit("contrast_to_noise", "Contrast to noise", "", "range of the values over the noise of the finest detail"),
         Merit("clamped", "Clamped pixels", "", "fraction of transmissions outside what the logarithm allows"),
@@ -242,6 +281,21 @@ PIPELINE = Pipeline(
             "Paganin D, Mayo S C, Gureyev T E, Miller P R, Wilkins S W. Simultaneous phase and amplitude extraction "
             "from a single defocused image of a homogeneous object. J. Microsc. 206, 33 (2002).",
             "10.1046/j.1365-2818.2002.01010.x",
+        ),
+        Citation(
+            "Münch B, Trtik P, Marone F, Stampanoni M. Stripe and ring artifact removal with combined wavelet-Fourier "
+            "filtering. Opt. Express 17, 8567 (2009).",
+            "10.1364/OE.17.008567",
+        ),
+        Citation(
+            "Miqueles E X, Rinkel J, O'Dowd F, Bermúdez J S V. Generalized Titarenko's algorithm for ring artefacts "
+            "reduction. J. Synchrotron Rad. 21, 1333 (2014).",
+            "10.1107/S1600577514016919",
+        ),
+        Citation(
+            "Vo N T, Atwood R C, Drakopoulos M. Superior techniques for eliminating ring artifacts in X-ray "
+            "micro-tomography. Opt. Express 26, 28396 (2018).",
+            "10.1364/OE.26.028396",
         ),
     ),
     tolerance=1e-4,

@@ -14,11 +14,15 @@ from pancommons.base.errors import BadInput
 from pancommons.base.machine import format_size
 from pancommons.pipelines.declaration import Inspection, Unit
 from pancommons.pipelines.job import Job
+from pancommons.techniques.tomography.axis import FEWEST_ROWS, STEEPEST
 from pancommons.techniques.tomography.fourier import BATCH, geometry_bytes, working_bytes
 from pancommons.techniques.tomography.phase import kernel_width
 from pancommons.techniques.tomography.phase import working_bytes as filter_bytes
 from pancommons.techniques.tomography.pipeline import TomographyParameters
 from pancommons.techniques.tomography.read import Scan, open_scan
+from pancommons.techniques.tomography.rings import seconds_per_value as ring_seconds
+from pancommons.techniques.tomography.rings import working_bytes as ring_bytes
+from pancommons.techniques.tomography.views import field_of_view, widest
 
 _FRAMES_BYTES = 96 << 20
 """Raw counts that a unit of frames holds."""
@@ -33,13 +37,14 @@ def scan_of(job: Job) -> Scan:
     """Open a job's scan; kept in this process while its files stay the same."""
     files = [path for paths in job.inputs.values() for path in paths]
     stamps = tuple((str(file), file.stat().st_mtime_ns) for file in files)
-    return _open(job.input, job.path("flats"), job.path("darks"), stamps)
+    turn = float(parameters_of(job).turn)
+    return _open(job.input, job.path("flats"), job.path("darks"), turn, stamps)
 
 
 @lru_cache(maxsize=4)
-def _open(path: Path, flats: Path | None, darks: Path | None, stamps: tuple[Any, ...]) -> Scan:
+def _open(path: Path, flats: Path | None, darks: Path | None, turn: float, stamps: tuple[Any, ...]) -> Scan:
     try:
-        return open_scan(path, flats=flats, darks=darks)
+        return open_scan(path, flats=flats, darks=darks, turn=turn)
     except (OSError, RuntimeError, KeyError) as error:  # what h5py raises inside a damaged file
         cause = str(error).strip("'\"")
         raise BadInput(f"is damaged ({cause})", file=path, remedy="copy it again from its source") from None
@@ -50,9 +55,11 @@ def inspect(job: Job) -> Inspection:
     scan = scan_of(job)
     parameters = parameters_of(job)
     first, last = row_range(parameters, scan)
-    region_of(parameters, scan.columns)
+    view = field_of_view(parameters, scan)
+    region_of(parameters, widest(view == "half", scan.columns))
     _check_centre(parameters, scan)
     limits_of(parameters)
+    _check_tilt(parameters, scan)
     air_of(parameters, scan)
     propagation_of(parameters, scan)
     _check_light(scan)
@@ -65,6 +72,7 @@ def inspect(job: Job) -> Inspection:
         "counts_type": str(scan.dtype),
         "first_row": first,
         "last_row": last,
+        "field_of_view": view,
         "regroup": through_frames(scan, parameters),
         "energy_kev": scan.energy,
         "sample": scan.sample,
@@ -109,7 +117,7 @@ def plan(job: Job) -> dict[str, list[Unit]]:
         sizes = [span["stop"] - span["start"] for span in spans]
     frames = _frame_units(scan, last - first, parameters) if through_frames(scan, parameters) else []
     slices = [
-        _slice_unit(index, span, size, scan, parameters)
+        _slice_unit(index, span, size, scan, parameters, job.facts.get("field_of_view") == "half")
         for index, (span, size) in enumerate(zip(spans, sizes, strict=True))
     ]
     needed = max(unit.memory for unit in [*frames, *slices])
@@ -221,6 +229,22 @@ def _check_centre(parameters: TomographyParameters, scan: Scan) -> None:
             )
 
 
+def _check_tilt(parameters: TomographyParameters, scan: Scan) -> None:
+    tilt = parameters.tilt
+    if tilt != "auto" and not abs(tilt) <= np.rad2deg(STEEPEST):
+        raise BadInput(
+            f"a tilt of {tilt:g} degrees is more than {np.rad2deg(STEEPEST):.0f} either way", field="tilt",
+            remedy="turn the projections before",
+        )  # fmt: skip
+    if tilt == "auto" and scan.rows < FEWEST_ROWS:
+        raise BadInput(
+            f"{scan.rows} rows are too few to find a tilt in, {FEWEST_ROWS} are the least",
+            file=scan.path,
+            field="tilt",
+            remedy="give it in degrees",
+        )
+
+
 def search_range(parameters: TomographyParameters, columns: int) -> tuple[float | None, float | None]:
     """Return the columns between which to look for the centre; None for where it is usually found."""
     if parameters.centre_range == "auto":
@@ -236,7 +260,8 @@ def needs_regrouping(scan: Scan) -> bool:
 
 def works_on_frames(parameters: TomographyParameters) -> bool:
     """Tell whether a correction needs whole frames, and not just rows."""
-    return parameters.phase != "none" or parameters.air != "none" or parameters.zingers > 0
+    changed = parameters.phase != "none" or parameters.air != "none" or parameters.tilt != 0
+    return changed or parameters.zingers > 0
 
 
 def through_frames(scan: Scan, parameters: TomographyParameters) -> bool:
@@ -330,13 +355,18 @@ def _frame_units(scan: Scan, rows: int, parameters: TomographyParameters) -> lis
     ]
 
 
-def _slice_unit(index: int, span: dict[str, Any], size: int, scan: Scan, parameters: TomographyParameters) -> Unit:
-    width, angles = scan.columns, scan.count
+def _slice_unit(
+    index: int, span: dict[str, Any], size: int, scan: Scan, parameters: TomographyParameters, half: bool
+) -> Unit:
+    width, angles = widest(half, scan.columns), (scan.count + half) // (1 + half)
     y0, y1, x0, x1 = region_of(parameters, width)
     pixel = 4 if parameters.type == "float32" else 2
     output = size * (y1 - y0) * (x1 - x0) * pixel
-    counts = (span["stop"] - span["start"]) * angles * width * scan.dtype.itemsize
+    counts = (span["stop"] - span["start"]) * scan.count * scan.columns * (scan.dtype.itemsize + 4 * half)
     centre = parameters.centre if isinstance(parameters.centre, float) else None
     memory = working_bytes(width, angles, size, centre=centre) + geometry_bytes(width, angles, centre=centre)
     per_slice = 1.2e-8 * width * angles + 1.2e-8 * width * width
+    if parameters.rings != "none":
+        memory += ring_bytes(parameters.rings, scan.count, scan.columns)
+        per_slice += ring_seconds(parameters.rings) * scan.count * scan.columns
     return Unit(index, span, size, memory + counts + output, size * per_slice, output)

@@ -25,6 +25,7 @@ from pancommons.techniques.tomography.references import (
     from_files,
 )
 from pancommons.techniques.tomography.scan import FrameSet, Scan, Stack, hdf5_stack
+from pancommons.techniques.tomography.series import LACKING, is_series, open_series
 
 __all__ = ["FrameSet", "Scan", "Stack", "open_scan"]
 
@@ -38,6 +39,7 @@ def open_scan(
     flats: str | Path | Sequence[str | Path] | None = None,
     darks: str | Path | Sequence[str | Path] | None = None,
     layouts: Iterable[Mapping[str, Any]] | None = None,
+    turn: float = 180.0,
 ) -> Scan:
     """Open a tomography scan in NXtomo, Data Exchange or another known layout.
 
@@ -46,7 +48,8 @@ def open_scan(
     Parameters
     ----------
     path
-        The scan file.
+        The scan file; or, for a scan in TIFF files, the log that PSI writes beside them, their folder, or the
+        one file of several frames (see `pancommons.techniques.tomography.series.open_series`).
     flats, darks
         Other files to take these from, in place of those in the scan: a scan with image keys, a Data Exchange
         file, any HDF5 file with one dataset of frames, a TIFF file, or a folder of TIFF files. Of several,
@@ -54,6 +57,8 @@ def open_scan(
     layouts
         Further tables of the schema of ``layouts.toml``, tried first; those of the configuration when not
         given.
+    turn
+        What the projections of TIFF files without angles are spread over, degrees.
 
     Raises
     ------
@@ -63,6 +68,8 @@ def open_scan(
     """
     path = Path(path)
     known = _layouts(layouts)
+    if is_series(path):
+        return _series(path, known, flats, darks, turn)
     with open_file(path) as file:
         match = _recognised(path, file, known)
         inside = match.data or match.dangling
@@ -95,6 +102,21 @@ def open_scan(
         files=tuple(dict.fromkeys(read_from)),
         **meta,
     )
+
+
+def _series(
+    path: Path,
+    known: Sequence[Layout],
+    flats: str | Path | Sequence[str | Path] | None,
+    darks: str | Path | Sequence[str | Path] | None,
+    turn: float,
+) -> Scan:
+    bare = flats is None and darks is None
+    if bare:
+        return open_series(path, turn=turn)
+    frames = open_series(path, given=LACKING, turn=turn)
+    given = from_files(known, frames.data, frames.count, flats=flats, darks=darks)
+    return open_series(path, given=given, turn=turn)
 
 
 def _layouts(given: Iterable[Mapping[str, Any]] | None) -> tuple[Layout, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus.read import number, numbers
+from pancommons.techniques.tomography.angles import MISSING_GAPS, MISSING_RANGE
 from pancommons.techniques.tomography.layouts import Match
 from pancommons.techniques.tomography.scan import turned
 
@@ -50,7 +51,7 @@ def projection_angles(
     recorded = _recorded(file, match, place)
     if recorded is None:
         angles, warnings = _assumed(path, file, match, count)
-        return angles, warnings + _remarks(angles)
+        return angles, warnings + remarks(angles)
     angles, warnings = recorded
     if len(angles) not in (frames, count):
         problem = f"has {len(angles)} angles for {frames} frames with {count} projections"
@@ -59,7 +60,7 @@ def projection_angles(
         angles = angles[projections]
     if wrong := int((~np.isfinite(angles)).sum()):
         raise BadInput(f"{wrong} of {count} angles are no numbers", file=path, field=place)
-    return angles, warnings + _remarks(angles)
+    return angles, warnings + remarks(angles)
 
 
 def _recorded(file: h5py.File, match: Match, place: str | None) -> tuple[NDArray[np.float64], list[str]] | None:
@@ -104,16 +105,20 @@ def _assumed(path: Path, file: h5py.File, match: Match, count: int) -> tuple[NDA
     )
 
 
-def _remarks(angles: NDArray[np.float64]) -> list[str]:
+def remarks(angles: NDArray[np.float64]) -> list[str]:
+    """Say what is unusual about angles: their span, ranges that are missing, repeated ones."""
     steps = np.abs(np.diff(angles))
     step, direct = float(np.median(steps)), abs(float(angles[-1] - angles[0]))
     if step == 0:
         return ["Most projections have the same angle as the one before."]
-    remarks, tolerance = [], max(0.6 * step, np.deg2rad(0.5))
+    found, tolerance = [], max(0.6 * step, np.deg2rad(0.5))
     turn = min((np.pi, 2 * np.pi), key=lambda turn: abs(turned(angles) - turn))
     if min(abs(turned(angles) - turn), abs(direct - turn)) > tolerance:
         guess = " (are the angles in radians?)" if 3.0 < np.rad2deg(direct) < 6.5 else ""
-        remarks.append(f"The projections span {np.rad2deg(direct):.6g} degrees, not 180 or 360{guess}.")
+        found.append(f"The projections span {np.rad2deg(direct):.6g} degrees, not 180 or 360{guess}.")
+    for start in np.flatnonzero(steps > max(MISSING_GAPS * step, MISSING_RANGE)):
+        left, right = np.rad2deg(angles[start : start + 2])
+        found.append(f"There are no projections between {left:.6g} and {right:.6g} degrees.")
     if again := int((steps < step / 100).sum()):
-        remarks.append(f"{again} projections have the same angle as the one before.")
-    return remarks
+        found.append(f"{again} projections have the same angle as the one before.")
+    return found

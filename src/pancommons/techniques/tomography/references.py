@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -144,7 +146,7 @@ def _references(path: Path, layouts: Sequence[Layout], key: int) -> References:
     """Find references of one kind in a file; any other frames of it are used where there is nothing else."""
     name = "flat" if key == FLAT else "dark"
     if path.is_dir() or path.suffix.lower() in _TIFF:
-        own = _tiff_stack(path)
+        own = tiff_stack(path)
         frames = (FrameSet(own, np.arange(own.shape[0]), 0.0),)
         return References(frames if key == FLAT else (), frames if key == DARK else ())
     with open_file(path) as file:
@@ -184,23 +186,53 @@ def _only_frames(path: Path, file: h5py.File, name: str) -> str:
     return found[0]
 
 
-def _tiff_stack(path: Path) -> Stack:
+def tiff_stack(path: Path, prefix: str = "") -> Stack:
+    """Describe the frames of a TIFF file, or of a folder of them in the order of their names (numbers as numbers).
+
+    Files of one frame are taken as alike: only the first is opened here, each of the others when it is read.
+
+    Raises
+    ------
+    BadInput
+        If there are none, or frames differ in size or type.
+    """
+    names = _tiff_files(path, prefix) if path.is_dir() else [path]
+    if not names:
+        beginning = f" whose name begins with {prefix!r}" if prefix else ""
+        raise BadInput(f"holds no TIFF files{beginning}", file=path)
+    frames, (size, dtype) = _pages(names[0])
+    if frames == 1 and len(names) > 1:
+        return Stack(tuple(names), "", (len(names), *size), dtype, chunks=(1, *size))
+    for name in names[1:]:
+        more, found = _pages(name)
+        if found != (size, dtype):
+            raise BadInput("has frames of another size or type than those before", file=name)
+        frames += more
+    return Stack(tuple(names), "", (frames, *size), dtype, chunks=(1, *size))
+
+
+def _tiff_files(folder: Path, prefix: str) -> list[Path]:
+    found = [child for child in folder.iterdir() if child.suffix.lower() in _TIFF and child.name.startswith(prefix)]
+    return sorted(found, key=lambda file: [int(part) if part.isdigit() else part for part in _parts(file.stem)])
+
+
+def _parts(name: str) -> list[str]:
+    return re.split(r"(\d+)", name)
+
+
+def _pages(name: Path) -> tuple[int, tuple[tuple[int, int], np.dtype[Any]]]:
+    """Return how many frames a TIFF file has, and their common size and type."""
     import tifffile
 
-    names = sorted(child for child in path.iterdir() if child.suffix.lower() in _TIFF) if path.is_dir() else [path]
-    if not names:
-        raise BadInput("holds no TIFF files", file=path)
-    frames, size = 0, ((0, 0), np.dtype(np.uint8))
-    for name in names:
-        try:
-            with tifffile.TiffFile(name) as tiff:
-                pages = [(page.shape, page.dtype) for page in tiff.pages]
-        except (OSError, ValueError, tifffile.TiffFileError) as error:
-            raise BadInput(f"cannot be read as TIFF ({error})", file=name) from None
-        if any(len(page[0]) != 2 or (frames and page != size) for page in pages):
-            raise BadInput("has frames of another size or type than those before", file=name)
-        frames, size = frames + len(pages), pages[0]
-    return Stack(tuple(names), "", (frames, *size[0]), np.dtype(size[1]))
+    try:
+        with tifffile.TiffFile(name) as tiff:
+            pages = [(page.shape, page.dtype) for page in tiff.pages]
+    except (OSError, ValueError, tifffile.TiffFileError) as error:
+        raise BadInput(f"cannot be read as TIFF ({error})", file=name) from None
+    if not pages or len(pages[0][0]) != 2 or any(page != pages[0] for page in pages):
+        raise BadInput("has frames of another size or type than those before", file=name)
+    (rows, columns), dtype = pages[0]
+    return len(pages), ((rows, columns), np.dtype(dtype))
 
 
 def _spread(found: list[tuple[Path, tuple[FrameSet, ...]]], stack: Stack, count: int) -> tuple[FrameSet, ...]:

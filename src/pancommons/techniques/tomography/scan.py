@@ -88,16 +88,31 @@ class Stack:
                     read_block(dataset, np.s_[start:stop, first:last], part)
 
     def _read_tiff(self, frames: NDArray[np.int64], first: int, last: int, out: NDArray[Any]) -> None:
+        if len(self.files) == self.shape[0]:
+            for place, frame in enumerate(frames.tolist()):
+                self._read_pages(self.files[frame], {0: place}, first, last, out)
+            return
+        wanted = {int(frame): place for place, frame in enumerate(frames)}
+        begin = 0
+        for name in self.files:
+            own = {index - begin: place for index, place in wanted.items() if index >= begin}
+            begin += self._read_pages(name, own, first, last, out)
+
+    def _read_pages(self, name: Path, places: dict[int, int], first: int, last: int, out: NDArray[Any]) -> int:
+        """Read the frames of one file that have a place in `out`; return how many it has."""
         import tifffile
 
-        wanted = {int(frame): place for place, frame in enumerate(frames)}
-        index = 0
-        for name in self.files:
+        try:
             with tifffile.TiffFile(name) as tiff:
-                for page in tiff.pages:
-                    if index in wanted:
-                        out[wanted[index]] = page.asarray()[first:last]
-                    index += 1
+                for index in places.keys() & set(range(len(tiff.pages))):
+                    frame = tiff.pages[index].asarray()
+                    if frame.shape != self.shape[1:] or frame.dtype != self.dtype:
+                        problem = f"has a frame of {frame.shape} {frame.dtype}, not {self.shape[1:]} {self.dtype}"
+                        raise BadInput(problem, file=name)
+                    out[places[index]] = frame[first:last]
+                return len(tiff.pages)
+        except (OSError, ValueError, tifffile.TiffFileError) as error:
+            raise BadInput(f"cannot be read as TIFF ({error})", file=name) from None
 
 
 @dataclass(frozen=True, eq=False)

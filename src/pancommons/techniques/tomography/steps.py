@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pancommons.pipelines.declaration import Found, Outcome, Stored, Unit
 from pancommons.pipelines.job import Job, Part
+from pancommons.techniques.tomography.axis import find_overlap
 from pancommons.techniques.tomography.centre import find_centre
 from pancommons.techniques.tomography.correct import FlatField, Repairs, attenuation, flat_field
 from pancommons.techniques.tomography.fields import field_of_job, field_of_scan
 from pancommons.techniques.tomography.fourier import FourierReconstruction
 from pancommons.techniques.tomography.frame_steps import edge_of_air, frame_repairs, lengths, stored_rows
 from pancommons.techniques.tomography.frames import transmission, without_zingers
+from pancommons.techniques.tomography.geometry import aligned, stitched
+from pancommons.techniques.tomography.opposite import find_tilt
 from pancommons.techniques.tomography.planning import (
     limits_of,
     parameters_of,
@@ -26,9 +29,13 @@ from pancommons.techniques.tomography.planning import (
     scan_of,
     search_range,
     through_frames,
+    tried_centres,
     works_on_frames,
 )
+from pancommons.techniques.tomography.rings import METHODS, remove_rings
+from pancommons.techniques.tomography.rings import warm as warm_rings
 from pancommons.techniques.tomography.scan import Scan
+from pancommons.techniques.tomography.views import View, shifts_of, tilt_of, view_of
 
 _SAMPLE_ROWS = 8
 _UNSURE = 0.5
@@ -45,6 +52,8 @@ def warm() -> None:
     sinograms[:, :, 12:20] += 1
     FourierReconstruction(angles, 32)(sinograms)
     find_centre(sinograms, angles)
+    for method in METHODS:
+        warm_rings(method)
     frames, _ = transmission(np.full((2, 2, 32), 500, np.uint16), field)
     without_zingers(frames, 0.5)
 
@@ -76,6 +85,15 @@ def prepare(job: Job) -> Outcome:
         if parameters.air == "auto":
             found["air"] = edge_of_air(scan, field)
         found |= lengths(scan, parameters)
+        if parameters.tilt == "auto":
+            axis = find_tilt(scan, field, parameters.centre if parameters.centre != "auto" else None)
+            tilt = float(np.rad2deg(axis.tilt))
+            found["tilt"] = Found(tilt, "projections half a turn apart", axis.agreement, "degree")
+            if axis.agreement < _UNSURE:
+                warnings.append(
+                    f"The tilt of {tilt:.3f} degrees is unsure: projections half a turn apart agree in "
+                    f"{100 * axis.agreement:.0f} % of their structure only; give --tilt."
+                )
         return Outcome(found, arrays, tuple(warnings))
     first = _look(replace(job, found={**job.found, **found}), scan, field)
     return Outcome({**found, **first.found}, {**arrays, **first.arrays}, (*warnings, *first.warnings))
@@ -110,13 +128,17 @@ def reconstruct_slices(job: Job, unit: Unit) -> dict[str, Stored]:
         int64 [values, clamped, not finite, dead pixels, clipped voxels].
     """
     scan = scan_of(job)
-    sinograms, angles, repairs = _sinograms(job, scan, field_of_job(job), unit.span["start"], unit.span["stop"])
+    start, stop = unit.span["start"], unit.span["stop"]
+    sinograms, angles, repairs = _sinograms(job, scan, field_of_job(job), start, stop)
+    rows = range(start, stop)
     if centres := unit.span.get("centres"):
+        view = view_of(job, scan, tried_centres(parameters_of(job)))
         slices = np.concatenate(
-            [_geometry(job, angles, scan.columns, centre, kept=False)(sinograms) for centre in centres]
+            [_slices(job, scan, sinograms, angles, rows, centre, view, kept=False) for centre in centres]
         )
     else:
-        slices = _geometry(job, angles, scan.columns, job.value("centre"))(sinograms)
+        centre = job.value("centre")
+        slices = _slices(job, scan, sinograms, angles, rows, centre, view_of(job, scan, [centre]))
     slices *= np.float32(per_length(job))
     front, side = slices[:, slices.shape[1] // 2].copy(), slices[:, :, slices.shape[2] // 2].copy()
     clipped = 0
@@ -129,6 +151,26 @@ def reconstruct_slices(job: Job, unit: Unit) -> dict[str, Stored]:
         "side": Stored(side),
         "repairs": Stored(np.array(counted, np.int64)),
     }
+
+
+def _slices(
+    job: Job,
+    scan: Scan,
+    sinograms: NDArray[np.float32],
+    angles: NDArray[np.float64],
+    rows: Sequence[int],
+    centre: float,
+    view: View,
+    *,
+    kept: bool = True,
+) -> NDArray[np.float32]:
+    """Return the slices [slice, y, x] of rows, 1/pixel; the centre is the axis' column in the middle row."""
+    shifts = shifts_of(job, scan, rows) if tilt_of(job) else None
+    if view.half:
+        field = (view.begin, view.width)
+        sinograms, angles = stitched(sinograms, angles, centre, shifts=shifts, field=field)
+    geometry = _geometry(job, angles, view.width, centre + view.begin, kept=kept)
+    return geometry(sinograms, shifts=shifts)
 
 
 def per_length(job: Job) -> float:
@@ -173,7 +215,9 @@ def _sinograms(
             repairs.dead_pixels,
         )
     if not present.all():
-        return np.ascontiguousarray(sinograms[:, present]), angles[present], total
+        sinograms, angles = np.ascontiguousarray(sinograms[:, present]), angles[present]
+    if (method := parameters_of(job).rings) != "none":
+        remove_rings(sinograms, method, out=sinograms)
     return sinograms, angles, total
 
 
@@ -200,7 +244,9 @@ def _geometry(
 ) -> FourierReconstruction:
     """Return the geometry of a job, made once in this process and shared by its threads."""
     parameters = parameters_of(job)
-    key = (angles.tobytes(), width, centre, parameters.filter, parameters.region, parameters.mask)
+    key = (
+            angles.tobytes(), width, centre, parameters.filter, parameters.padding, parameters.region, parameters.mask
+        )  # fmt: skip
     with _building:
         last = _geometries.get("last")
         if last and last[0] == key:
@@ -210,6 +256,7 @@ def _geometry(
             width,
             centre=centre,
             filter=parameters.filter,
+            padding=parameters.padding,
             region=region_of(parameters, width),
             mask=parameters.mask or None,
         )
@@ -235,7 +282,9 @@ def _look(job: Job, scan: Scan, field: FlatField) -> Outcome:
     centre = parameters.centre
     if centre == "auto" and not parameters.try_centres:
         start, stop = search_range(parameters, scan.columns)
-        best = find_centre(np.stack(sinograms), angles, start=start, stop=stop)
+        stack = aligned(np.stack(sinograms), shifts_of(job, scan, rows)) if tilt_of(job) else np.stack(sinograms)
+        find = find_overlap if job.facts.get("field_of_view") == "half" else find_centre
+        best = find(stack, angles, start=start, stop=stop)
         centre = best.value
         found["centre"] = Found(best.value, best.method, best.confidence, "pixel")
         for index, curve in enumerate(best.looks):
@@ -246,7 +295,7 @@ def _look(job: Job, scan: Scan, field: FlatField) -> Outcome:
                 "look at --try-centres and give --centre."
             )
     if parameters.type == "uint16":
-        found["limits"] = _limits(job, np.stack(sinograms), angles, scan.columns, centre)
+        found["limits"] = _limits(job, scan, np.stack(sinograms), angles, rows, centre)
     return Outcome(found, arrays, tuple(warnings))
 
 
@@ -270,11 +319,19 @@ def _evenly(count: int, most: int) -> NDArray[np.int64]:
     return ((np.arange(wanted) + 0.5) * count / wanted).astype(np.int64)
 
 
-def _limits(job: Job, sinograms: NDArray[np.float32], angles: NDArray[np.float64], width: int, centre: Any) -> Found:
+def _limits(
+    job: Job,
+    scan: Scan,
+    sinograms: NDArray[np.float32],
+    angles: NDArray[np.float64],
+    rows: Sequence[int],
+    centre: float | Literal["auto"],
+) -> Found:
     if given := limits_of(parameters_of(job)):
         return Found(list(given), "given", None, unit_of_result(job))
-    at = centre if isinstance(centre, float | int) else (width - 1) / 2
-    slices = _geometry(job, angles, width, at, kept=False)(sinograms) * np.float32(per_length(job))
+    at = tried_centres(parameters_of(job))[0] if centre == "auto" else centre
+    slices = _slices(job, scan, sinograms, angles, rows, at, view_of(job, scan, [at]), kept=False)
+    slices *= np.float32(per_length(job))
     low, high = np.percentile(slices, [0.01, 99.99])
     margin = 0.1 * (high - low) or 1.0
     method = f"range of {len(sinograms)} slices with a margin of a tenth"

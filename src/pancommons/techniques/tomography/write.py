@@ -21,14 +21,16 @@ from pancommons.techniques.tomography.planning import (
     tried_centres,
 )
 from pancommons.techniques.tomography.steps import unit_of_result
+from pancommons.techniques.tomography.views import view_of
 
 
 def join(job: Job, parts: list[Part]) -> Outcome:
     """Write ``result.nxs`` as NXtomoproc: a virtual dataset over the parts; slices that failed read as NaN or 0."""
     scan, parameters = scan_of(job), parameters_of(job)
     first, last = row_range(parameters, scan)
-    y0, y1, x0, x1 = region_of(parameters, scan.columns)
     centres = tried_centres(parameters)
+    width = view_of(job, scan, centres or [job.value("centre")]).width
+    y0, y1, x0, x1 = region_of(parameters, width)
     count = len(centres) or last - first
     pieces = [
         Piece(
@@ -42,7 +44,7 @@ def join(job: Job, parts: list[Part]) -> Outcome:
     repairs = np.sum([part.read("repairs") for part in parts], axis=0)
     size = job.value("pixel_size")
     scale, length = (1.0, "pixel") if size == "auto" else (float(size), "um")
-    middle = (scan.columns - 1) / 2
+    middle = (width - 1) / 2
     with create(job.directory / "result.nxs", title=_title(scan.title, scan.sample), definition="NXtomoproc") as nexus:
         nexus.group("instrument", "NXinstrument", name=scan.instrument)
         nexus.group("instrument/source", "NXsource", type="unknown", name=scan.facility or "unknown", probe="x-ray")
