@@ -55,11 +55,24 @@ def main(data: Path) -> None:
         kept(run.path / "figures" / "centre.png", "first-centre.png")
         kept(run.path / "figures" / "slices.png", "first-slices.png")
         kept(tried.path / "figures" / "centres.png", "tried-centres.png", width=800)
+        scattering(space)
     missing_wedge()
 
 
-def simulated(raw: Path, **given: int) -> tuple[Path, Path]:
-    pipeline = registry.load("tomography")
+def scattering(space: Path) -> None:
+    """Keep figures of simulated spheres and of a simulated THz run."""
+    raw, truth = simulated(space / "spheres.nxs", "sans")
+    run = pancommons.run("sans", raw, truth=truth, model="sphere", out=space / "spheres")
+    kept(run.path / "figures" / "curve.png", "sans-curve.png")
+    kept(run.path / "figures" / "distances.png", "sans-distances.png")
+    raw, truth = simulated(space / "run.nxs", "thz")
+    run = pancommons.run("thz", raw, truth=truth, out=space / "thz")
+    kept(run.path / "figures" / "arrivals.png", "thz-arrivals.png")
+    kept(run.path / "figures" / "trace.png", "thz-trace.png")
+
+
+def simulated(raw: Path, name: str = "tomography", **given: int) -> tuple[Path, Path]:
+    pipeline = registry.load(name)
     return simulate(pipeline, pipeline.simulator.parameters(**given), raw)
 
 
