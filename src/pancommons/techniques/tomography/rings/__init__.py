@@ -6,8 +6,9 @@ from pancommons.techniques.tomography.rings.removal import (
     METHODS,
     RingMethod,
     remove_rings,
+    seconds_per_value,
     warm,
     working_bytes,
 )
 
-__all__ = ["METHODS", "RingMethod", "remove_rings", "warm", "working_bytes"]
+__all__ = ["METHODS", "RingMethod", "remove_rings", "seconds_per_value", "warm", "working_bytes"]

@@ -1,0 +1,51 @@
+"""Rings removed by a run: the same bits however it is executed, and what it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import pancommons
+from pancommons.pipelines import parameters, registry
+from pancommons.pipelines.simulating import simulate
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    pipeline = registry.load("tomography")
+    assert pipeline.simulator is not None
+    wanted = {"columns": 128, "rows": 36, "angles": 121, "flats": 4, "darks": 3, "stripes": 0.05}
+    model = parameters.build(pipeline.simulator.parameters, wanted)
+    return simulate(pipeline, model, tmp_path_factory.mktemp("scan") / "scan.nxs")
+
+
+def volume(run: pancommons.Run) -> np.ndarray:
+    with h5py.File(run.path / "result.nxs") as file:
+        data: np.ndarray = file["entry/data/data"][()]
+    return data
+
+
+@pytest.mark.parametrize("method", ["fourier-wavelet", "titarenko", "sorting", "all"])
+def test_more_workers_or_other_rows_change_no_bit(method: str, scan: tuple[Path, Path], tmp_path: Path) -> None:
+    raw, _ = scan
+    named = {"rings": method, "centre": 66.75, "listeners": ()}
+    one = pancommons.run("tomography", raw, out=tmp_path / "one", workers=1, **named)
+    two = pancommons.run("tomography", raw, out=tmp_path / "two", workers=2, **named)
+    part = pancommons.run("tomography", raw, out=tmp_path / "part", rows="16:20", **named)
+    np.testing.assert_array_equal(volume(two), volume(one))
+    np.testing.assert_array_equal(volume(part), volume(one)[16:20])
+
+
+def test_rings_removed_bring_the_slices_nearer_to_the_truth(scan: tuple[Path, Path], tmp_path: Path) -> None:
+    raw, truth = scan
+    psnr = {
+        method: pancommons.run(
+            "tomography", raw, truth=truth, out=tmp_path / method, rings=method, centre=66.75, listeners=()
+        ).merits["psnr"]
+        for method in ("none", "fourier-wavelet", "titarenko")
+    }
+    assert psnr["fourier-wavelet"] > psnr["none"] + 1
+    assert psnr["titarenko"] > psnr["none"] + 1
