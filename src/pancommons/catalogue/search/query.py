@@ -175,3 +175,7 @@ class Filter:
     skip: int = 0
     query: str | None = None
     shown: tuple[Shown, ...] = ()
+
+    def shows(self, field: str) -> bool:
+        """Say whether a field is shown."""
+        return self.fields is None or field in self.fields

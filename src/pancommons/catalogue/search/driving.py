@@ -1,0 +1,120 @@
+"""Where SQLite shall begin.
+
+SQLite looks through records one by one and asks each EXISTS in turn. Where one of them holds for few records,
+beginning with those is faster by orders of magnitude; where all hold for many, it is not. PostgreSQL finds out
+by itself from its statistics; for SQLite the ways through an index are tried, each to a small number of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Alias, Select
+
+from pancommons.catalogue.search.filtering import condition, text_ids
+from pancommons.catalogue.search.ground import Ground
+from pancommons.catalogue.search.joining import passes, required
+from pancommons.catalogue.search.mapping import LINKS, TABLES, TEXT_INDEXES
+from pancommons.catalogue.search.models import Model
+from pancommons.catalogue.search.query import All, Condition, Equals, Filter, Include, Text
+
+FEW = 20_000
+_GRAM = 3
+_SMALL = frozenset({"Technique", "Instrument", "Person", "Affiliation"})
+_INDEXED = {
+    "Parameter": {"name"},
+    "Dataset": {"pid", "title"},
+    "Document": {"pid", "doi"},
+    "Sample": {"pid"},
+    "File": {"id"},
+}
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Something a record must fulfil, to be asked of each, or whose records an index gives."""
+
+    check: ColumnElement[bool]
+    ids: Select[Any] | None = None
+
+
+def restricted(
+    asked: Filter, table: Alias, ground: Ground, connection: Connection, *, all_of_them: bool = False
+) -> list[ColumnElement[bool]]:
+    """Say what a row must fulfil, as `joining.passes`, beginning with what holds for few.
+
+    Parameters
+    ----------
+    all_of_them
+        All records will be looked at, as for a count: then an index helps even if it gives many.
+    """
+    if ground.dialect != "sqlite":
+        return passes(asked, table, ground)
+    ways = _ways(asked, table, ground, connection)
+    best = _best(ways, connection, all_of_them=all_of_them)
+    return [table.c.id.in_(way.ids) if way is best and way.ids is not None else way.check for way in ways]
+
+
+def _ways(asked: Filter, table: Alias, ground: Ground, connection: Connection) -> list[_Way]:
+    parts = asked.where.parts if isinstance(asked.where, All) else () if asked.where is None else (asked.where,)
+    ways = [_condition_way(part, asked.model, table, ground) for part in parts]
+    for include in asked.include:
+        if include.requires:
+            check = required(include, asked.model, table, ground)
+            ways.append(_Way(check, _reached(include, asked.model, ground, connection)))
+    return ways
+
+
+def _condition_way(part: Condition, model: Model, table: Alias, ground: Ground) -> _Way:
+    through_index = isinstance(part, Text) and model.name in TEXT_INDEXES and len(part.literal) >= _GRAM
+    ids = text_ids(part.literal, model, ground) if isinstance(part, Text) and through_index else None
+    return _Way(condition(part, model, table, ground), ids)
+
+
+def _reached(include: Include, model: Model, ground: Ground, connection: Connection) -> Select[Any] | None:
+    """Select the ids of the parents of an include's matches, where an index leads to these."""
+    scope = include.scope
+    child = ground.alias(TABLES[scope.model.name])
+    if _is_indexed(scope.where, scope.model):
+        inner = passes(scope, child, ground)
+    else:
+        ways = _ways(scope, child, ground, connection)
+        best = _best(ways, connection, all_of_them=False)
+        if best is None or best.ids is None:
+            return None
+        inner = [child.c.id.in_(way.ids) if way is best and way.ids is not None else way.check for way in ways]
+    link = LINKS[model.name, include.relation.name]
+    conditions = [ground.seen(child), *inner]
+    if link.through is not None:
+        between = ground.alias(link.through)
+        return sa.select(between.c[link.near]).where(child.c.id == between.c[link.far], *conditions)
+    if link.far != "id":
+        return sa.select(child.c[link.far]).where(child.c[link.far].is_not(None), *conditions)
+    parent = ground.alias(TABLES[model.name])
+    return sa.select(parent.c.id).where(parent.c[link.near].in_(sa.select(child.c.id).where(*conditions)))
+
+
+def _is_indexed(where: Condition | None, model: Model) -> bool:
+    if where is None:
+        return False
+    parts = where.parts if isinstance(where, All) else (where,)
+    names = _INDEXED.get(model.name, set())
+    return model.name in _SMALL or any(isinstance(part, Equals) and part.field in names for part in parts)
+
+
+def _best(ways: list[_Way], connection: Connection, *, all_of_them: bool) -> _Way | None:
+    """Find the way that gives the fewest records; None where all give many and are better asked one by one."""
+    counted = [(_count(way.ids, connection), place, way) for place, way in enumerate(ways) if way.ids is not None]
+    if not counted:
+        return None
+    fewest, _, way = min(counted, key=lambda one: one[:2])
+    return way if fewest <= FEW or all_of_them else None
+
+
+def _count(ids: Select[Any], connection: Connection) -> int:
+    few = ids.limit(FEW + 1).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(few)).scalar_one()

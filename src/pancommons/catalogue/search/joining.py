@@ -1,0 +1,133 @@
+"""Relations as SQL: what an include requires of its parent, and what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Alias
+
+from pancommons.catalogue.search.filtering import condition
+from pancommons.catalogue.search.ground import Ground, keywords_of
+from pancommons.catalogue.search.mapping import LINKS, TABLES
+from pancommons.catalogue.search.models import DATASET, Kind, Model
+from pancommons.catalogue.search.query import Filter, Include, Sorting
+from pancommons.store.functions import json_list
+
+MOST_CHILDREN = 1000
+"""So many records at the other end of a relation are shown at most, for each parent."""
+
+
+def passes(asked: Filter, table: Alias, ground: Ground) -> list[ColumnElement[bool]]:
+    """Say what a row must fulfil: the conditions, and one partner for each include that requires any."""
+    parts = [] if asked.where is None else [condition(asked.where, asked.model, table, ground)]
+    return parts + [required(include, asked.model, table, ground) for include in asked.include if include.requires]
+
+
+def required(include: Include, model: Model, table: Alias, ground: Ground) -> ColumnElement[bool]:
+    """Say that a row has a partner that an include asks for."""
+    child = ground.alias(TABLES[include.relation.model])
+    return sa.exists().where(
+        *joined(include, model, table, child, ground), ground.seen(child), *passes(include.scope, child, ground)
+    )
+
+
+def joined(include: Include, model: Model, table: Alias, child: Alias, ground: Ground) -> list[ColumnElement[bool]]:
+    """Join a row with its partners."""
+    link = LINKS[model.name, include.relation.name]
+    if link.through is None:
+        return [table.c[link.near] == child.c[link.far]]
+    between = ground.alias(link.through)
+    return [between.c[link.near] == table.c.id, child.c.id == between.c[link.far]]
+
+
+def columns(asked: Filter, table: Alias, ground: Ground, *, whole_parameters: bool = False) -> list[ColumnElement[Any]]:
+    """List what is shown of a row: its fields by their names, and its included relations as JSON lists."""
+    shown = [_shown(asked, name, table, ground) for name in asked.model.fields if asked.shows(name)]
+    found = [column for pair in shown for column in pair]
+    for group in grouped(asked.include):
+        name = group[0].relation.name
+        whole = whole_parameters and asked.model is DATASET and name == "parameters"
+        found.append(_partners(group, asked.model, table, ground, whole=whole).label(name))
+    return found
+
+
+def _shown(asked: Filter, name: str, table: Alias, ground: Ground) -> list[ColumnElement[Any]]:
+    kind = asked.model.fields[name]
+    if kind is Kind.SCORE:
+        return []
+    if kind is Kind.TEXTS:
+        words, joining = keywords_of(asked.model, table, ground)
+        rows = sa.select(words.c.keyword).where(joining).order_by(words.c.id).correlate(table)
+        return [json_list(rows).label(name)]
+    if kind is Kind.VALUE:
+        whens = [(condition(one.condition, asked.model, table, ground), place) for place, one in enumerate(asked.shown)]
+        unit = sa.case(*whens) if whens else sa.null()
+        return [
+            ground.digits(table.c.number).label("number"),
+            table.c.text.label("text"),
+            ground.digits(table.c.si).label("si"),
+            table.c.dimension.label("dimension"),
+            table.c.name.label("named"),
+            table.c.unit.label("given"),
+            sa.cast(unit, sa.Integer()).label("asked"),
+        ]
+    return [ground.field(asked.model, table, name).label(name)]
+
+
+def _partners(
+    group: Sequence[Include], model: Model, table: Alias, ground: Ground, *, whole: bool
+) -> ColumnElement[Any]:
+    """Gather the partners that one of several includes of a relation shows."""
+    relation = group[0].relation
+    scope = merged(group)
+    child = ground.alias(TABLES[relation.model])
+    rows = sa.select(*columns(scope, child, ground)).where(
+        *joined(group[0], model, table, child, ground), ground.seen(child)
+    )
+    if not whole and all(include.requires for include in group):
+        rows = rows.where(sa.or_(*(sa.and_(*passes(include.scope, child, ground)) for include in group)))
+    most = min(scope.limit or MOST_CHILDREN, MOST_CHILDREN) if relation.many else 1
+    rows = rows.order_by(*ordering(scope.order, scope.model, child, ground)).limit(most)
+    if scope.skip:
+        rows = rows.offset(scope.skip)
+    return json_list(rows.correlate(table))
+
+
+def grouped(includes: Sequence[Include]) -> list[list[Include]]:
+    """Bring the includes of the same relation together."""
+    groups: dict[str, list[Include]] = {}
+    for include in includes:
+        groups.setdefault(include.relation.name, []).append(include)
+    return list(groups.values())
+
+
+def merged(group: Sequence[Include]) -> Filter:
+    """Join what several includes of a relation show; conditions apart, the first that says something counts."""
+    scopes = [include.scope for include in group]
+    fields = [scope.fields for scope in scopes if scope.fields is not None]
+    return Filter(
+        scopes[0].model,
+        include=tuple(inner for scope in scopes for inner in scope.include),
+        order=next((scope.order for scope in scopes if scope.order), ()),
+        fields=frozenset().union(*fields) if len(fields) == len(scopes) else None,
+        limit=next((scope.limit for scope in scopes if scope.limit), None),
+        skip=next((scope.skip for scope in scopes if scope.skip), 0),
+        shown=tuple(shown for scope in scopes for shown in scope.shown),
+    )
+
+
+def ordering(order: Sequence[Sorting], model: Model, table: Alias, ground: Ground) -> list[ColumnElement[Any]]:
+    """Order rows; those without a value come last, and those alike by their age, in the last direction."""
+    found: list[ColumnElement[Any]] = []
+    for sorting in order:
+        names = ("number", "text") if model.fields[sorting.field] is Kind.VALUE else (sorting.field,)
+        for name in names:
+            column = table.c[name] if len(names) > 1 else ground.field(model, table, name)
+            directed = column.desc() if sorting.descending else column.asc()
+            optional = getattr(column, "nullable", True) and not isinstance(column.type, sa.Boolean)
+            found.append(directed.nulls_last() if optional else directed)
+    newest_first = bool(order) and order[-1].descending
+    return [*found, table.c.id.desc() if newest_first else table.c.id.asc()]
