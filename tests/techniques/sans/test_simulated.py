@@ -144,6 +144,8 @@ def changed(flat: tuple[Path, Path], tmp_path: Path, path: str, value: Any) -> P
         ("direct", None, "the input 'direct' is missing"),
         ("calibration/user_file", None, "the input 'user_file' is missing"),
         ("calibration/direct_beam_hab", None, "names no direct beam of the high-angle bank"),
+        ("calibration/user_file/data", "SANS2D\nL/R 38 750", "is for SANS2D, the runs are of LOQ"),
+        ("calibration/user_file/data", "LOQ\nMON/SPECTRUM=7", "monitor spectrum 7, whose position on LOQ is not known"),
         ("raw_data_1/sample/thickness", 0.0, "does not say the thickness of the sample"),
         ("raw_data_1", None, "expected an ISIS NeXus run"),
     ],

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pancommons.base.errors import BadInput
 from pancommons.techniques.sans.binning import Binning, Binnings
-from pancommons.techniques.sans.masks import Arm, Block, Box
+from pancommons.techniques.sans.instrument import instrument
+from pancommons.techniques.sans.masks import Arm, Block
 from pancommons.techniques.sans.user_file import Fit, file_name, parse_user_file, read_user_file
 
 HERE = Path("user.txt")
@@ -48,12 +50,11 @@ def test_masks_of_every_kind() -> None:
         Block(columns=(4, 4)),
         Block(rows=(57, 66), columns=(134, 141)),
         Block(rows=(0, 0), bank="hab"),
-        Box((0, 40), (600.5, 650)),
         Arm(30, 170),
         Arm(12, 19, 300, -100, "hab"),
     )
     assert user.masked_spectra == ((10, 12),)
-    assert not user.ignored
+    assert user.ignored == ("mask 0 40 600.5 650",)
     cleared = parse_user_file("MASK V4\nMASK/T 1 2\nMASK/CLEAR\nMASK H3\n", HERE)
     assert cleared.masks == (Block(rows=(3, 3)),)
     assert cleared.masked_times == ((1, 2),)
@@ -108,3 +109,13 @@ def test_the_real_ones(shared_data: Callable[[str], Path]) -> None:
     assert user.scale == 1.495
     assert user.bank == "rear"
     assert not read_user_file(shared_data("sans-loq/74044/MaskLOQData.txt")).ignored
+
+
+def test_masks_cover_what_they_say() -> None:
+    bank = instrument("LOQ", None).banks["rear"]
+    block = Block((126, 127), (0, 9)).covers(bank, bank.x, bank.y)
+    assert set(bank.spectra[block]) == {3 + row * 128 + column for row in (126, 127) for column in range(10)}
+    arm = Arm(30, 90, 10.0, 20.0).covers(bank, bank.x, bank.y)
+    np.testing.assert_array_equal(arm, (np.abs(bank.x - 0.01) <= 0.015) & (bank.y >= 0.02))
+    other = instrument("LOQ", None).banks["hab"]
+    assert not Arm(30, 90).covers(other, other.x, other.y).any()

@@ -86,13 +86,8 @@ def solid_angles(pixels: Pixels) -> Floats:
     return np.asarray(face + sides)
 
 
-def kept_pixels(
-    bank: Bank, pixels: Pixels, user: UserFile, sector: Sector | None = None, origin: tuple[float, float] = (0.0, 0.0)
-) -> NDArray[np.bool_]:
-    """Return bool [pixel]: those that no mask of the user file and no sector leaves out.
-
-    `origin` is that of the user file's coordinates, mm.
-    """
+def kept_pixels(bank: Bank, pixels: Pixels, user: UserFile, sector: Sector | None = None) -> NDArray[np.bool_]:
+    """Return bool [pixel]: those that no mask of the user file and no sector leaves out."""
     radius = np.hypot(pixels.x, pixels.y) * 1e3
     keep = np.ones(radius.size, bool)
     if user.radius is not None:
@@ -100,7 +95,7 @@ def kept_pixels(
     for first, last in user.masked_spectra:
         keep &= (pixels.spectra < first) | (pixels.spectra > last)
     for mask in user.masks:
-        keep &= ~mask.covers(bank, pixels.x, pixels.y, origin)
+        keep &= ~mask.covers(bank, pixels.x, pixels.y)
     return keep if sector is None else keep & sector.holds(pixels)
 
 

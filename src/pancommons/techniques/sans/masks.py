@@ -1,4 +1,4 @@
-"""Shapes on a detector that do not count: rows and columns, boxes, the arm of a beam stop."""
+"""Shapes on a detector that do not count: rows, columns, blocks of both, the arm of a beam stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Block:
     columns: Span | None = None
     bank: str = "rear"
 
-    def covers(self, bank: Bank, x: Floats, y: Floats, origin: tuple[float, float]) -> NDArray[np.bool_]:
+    def covers(self, bank: Bank, x: Floats, y: Floats) -> NDArray[np.bool_]:
         """Return bool [pixel]; see `Mask`."""
         covered = np.ones(x.size, bool)
         if bank.name != self.bank or bank.columns * bank.rows != x.size:
@@ -30,23 +30,6 @@ class Block:
         for lines, span in ((row, self.rows), (column, self.columns)):
             if span is not None:
                 covered &= (lines >= span[0]) & (lines <= span[1])
-        return covered
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of the rear detector, mm, in the coordinates of the beam's centre; it moves with the detector."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-
-    def covers(self, bank: Bank, x: Floats, y: Floats, origin: tuple[float, float]) -> NDArray[np.bool_]:
-        """Return bool [pixel]; see `Mask`."""
-        covered = np.ones(x.size, bool)
-        if bank.name != "rear":
-            return ~covered
-        for at, limits in ((bank.x * 1e3 + origin[0], self.x), (bank.y * 1e3 + origin[1], self.y)):
-            covered &= (at >= limits[0]) & (at <= limits[1])
         return covered
 
 
@@ -60,7 +43,7 @@ class Arm:
     y: float = 0.0
     bank: str = "rear"
 
-    def covers(self, bank: Bank, x: Floats, y: Floats, origin: tuple[float, float]) -> NDArray[np.bool_]:
+    def covers(self, bank: Bank, x: Floats, y: Floats) -> NDArray[np.bool_]:
         """Return bool [pixel]; see `Mask`."""
         if bank.name != self.bank:
             return np.zeros(x.size, bool)
@@ -70,6 +53,5 @@ class Arm:
         return np.asarray((along >= 0) & (np.abs(across) <= self.width / 2))
 
 
-Mask = Block | Box | Arm
-"""`covers(bank, x, y, origin)` says which pixels of a bank are masked: x and y of the pixels about the beam, m, and the
-origin of the user file's coordinates, mm."""
+Mask = Block | Arm
+"""`covers(bank, x, y)` says which pixels of a bank are masked; x and y are those of the pixels about the beam, m."""

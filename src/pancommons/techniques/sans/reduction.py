@@ -94,7 +94,7 @@ def weigh_pixels(bank: Bank, recipe: Recipe, flat_cell: Curve | None) -> Weighte
     A pixel for which the flat cell says nothing, or zero, is left out.
     """
     pixels = pixels_of(bank, recipe.instrument, recipe.centre, recipe.user.sample_offset)
-    keep = kept_pixels(bank, pixels, recipe.user, recipe.sector, recipe.instrument.centre_origin)
+    keep = kept_pixels(bank, pixels, recipe.user, recipe.sector)
     efficiency, variance = np.ones(keep.size), np.zeros(keep.size)
     if flat_cell is not None and bank.has_flat_cell:
         efficiency, variance = _by_spectrum(flat_cell, bank.spectra)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pancommons.base.errors import BadInput
 from pancommons.techniques.sans.binning import Binning, Binnings, read_binning
-from pancommons.techniques.sans.masks import Arm, Block, Box, Mask
+from pancommons.techniques.sans.masks import Arm, Block, Mask
 
 Window = tuple[float, float]
 
@@ -224,13 +224,6 @@ def _mask(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
     return replace(user, masks=(*user.masks, Block(rows, columns, bank)))
 
 
-def _box(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
-    left, right, low, high = (float(match.group(index)) for index in range(1, 5))
-    if left > right or low > high:
-        raise ValueError(values)
-    return replace(user, masks=(*user.masks, Box((left, right), (low, high))))
-
-
 def _arm(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
     words = [float(word) for word in values.split()]
     if len(words) not in (2, 4) or words[0] <= 0:
@@ -271,7 +264,6 @@ def _same(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
     return user
 
 
-_REAL = r"([-+]?\d*\.?\d+)"
 _COMMANDS: tuple[tuple[str, _Action], ...] = (
     (r"L/R(AD)?(?=\s)", _radius),
     (r"L/WAV\w*", _set("wavelength", _binning)),
@@ -290,7 +282,6 @@ _COMMANDS: tuple[tuple[str, _Action], ...] = (
         user, masked_times=(*user.masked_times, _window(values)))),
     (r"MASK(/(?P<bank>REAR|MAIN|FRONT|HAB))?/LINE(?=\s)", _arm),
     (r"MASK(/(?P<bank>REAR|MAIN|FRONT|HAB))?\s+(?P<what>[HVS]\d.*)", _mask),
-    (rf"MASK\s+{_REAL}\s+{_REAL}\s+{_REAL}\s+{_REAL}$", _box),
     (r"MON/SPECTRUM\s*(?==)", _set("incident_monitor", int)),
     (r"TRANS/TRANSPEC\s*(?==)", _set("transmission_monitor", int)),
     (r"QRESOL/A1\s*(?==)", _set("source_aperture", _first)),
