@@ -55,7 +55,7 @@ def _hundred(
         spent,
         20 if method == "cgls" else 40,
         at_least=False,
-        detail=f"preparation {preparation:.1f} s once; residual {residuals[0, -1]:.1e}; {psnr(slices[0], truth):.1f} dB",
+        detail=f"{preparation:.1f} s before; residual {residuals[0, -1]:.1e}, {psnr(slices[0], truth):.1f} dB",
     )
 
 

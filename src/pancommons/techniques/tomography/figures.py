@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pancommons.nexus.read import open_file
 from pancommons.pipelines.declaration import Figure, Findings
 from pancommons.pipelines.job import Job
+from pancommons.techniques.tomography.curves import convergence_figure, resolution_figure
 from pancommons.techniques.tomography.planning import parameters_of, scan_of, tried_centres
 from pancommons.techniques.tomography.quality import inside, psnr, scale_to
 from pancommons.techniques.tomography.steps import unit_of_result
@@ -35,6 +36,7 @@ def report(job: Job) -> Findings:
         else:
             figures.insert(0, _sections(job, look, folder))
             figures += _evidence(job, folder)
+            figures += [*convergence_figure(job, folder), *resolution_figure(job, folder)]
             figures.append(_histogram(job, look, folder))
         merits = _merits(job, look)
     return Findings(tuple(figures), merits)
@@ -206,6 +208,7 @@ def _merits(job: Job, volume: _Volume) -> dict[str, float | None]:
         "centre_confidence": found["centre"].confidence if "centre" in found else None,
         "tilt": float(job.value("tilt")),
         "slices": float(volume.shape[0]),
+        "resolution": found["resolution"].value if "resolution" in found else None,
         "contrast_to_noise": _contrast_to_noise(volume.sample()),
         "clamped": found["clamped"].value,
         "zingers": found["zingers"].value if "zingers" in found else None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 
 from pancommons.pipelines.declaration import (
     Auto,
@@ -103,6 +103,22 @@ class TomographyParameters(Parameters):
         group="Centre",
         pattern=CENTRES,
     )
+    method: Literal["fourier", "cgls", "sirt", "tv"] = parameter(
+        "fourier",
+        "filtered back-projection; or for few angles or noise least squares by conjugate gradients (cgls) or step by "
+        "step (sirt), or with little total variation (tv)",
+        group="Reconstruction",
+    )
+    iterations: Annotated[int, Field(ge=2, le=10000)] | Auto = parameter(
+        "auto", "of cgls, sirt and tv at most; auto takes 30, 200 and 100", group="Reconstruction"
+    )
+    non_negative: bool = parameter(True, "hold cgls, sirt and tv at attenuations above zero", group="Reconstruction")
+    tv_weight: PositiveFloat | Auto = parameter(
+        "auto",
+        "weight of the total variation against the measurement; auto judges by the noise",
+        unit="1/pixel",
+        group="Reconstruction",
+    )
     filter: Literal["ramp", "shepp", "cosine", "hann", "hamming", "parzen", "butterworth"] = parameter(
         "ramp", "window on the ramp filter", group="Reconstruction"
     )
@@ -129,6 +145,9 @@ class TomographyParameters(Parameters):
         pattern=LIMITS,
     )
     tiff: bool = parameter(False, "write the slices as a TIFF stack as well", group="Output")
+    zarr: bool = parameter(
+        False, "write the volume as OME-Zarr as well, in several resolutions (needs pancommons[zarr])", group="Output"
+    )
 
 
 class SimulationParameters(Parameters):
@@ -229,8 +248,8 @@ PIPELINE = Pipeline(
     report=f"{HERE}.figures:report",
     presets={
         "smooth": {"filter": "parzen"},
-        # The notebook of PSI and ExPaNDS on lungs measured at TOMCAT, doi:10.16907/d699e1f7-e822-4396-8c64-34ed405f07b7.
-        # Its alpha of 1e-4 is in cycles: delta over beta is 1 / (4 pi^2 alpha).
+        # The notebook of PSI and ExPaNDS on lungs, doi:10.16907/d699e1f7-e822-4396-8c64-34ed405f07b7;
+        # its alpha of 1e-4 is in cycles: delta over beta is 1 / (4 pi^2 alpha).
         "tomcat-expands": {
             "references": "mean",
             "phase": "paganin",
@@ -255,6 +274,7 @@ PIPELINE = Pipeline(
         Merit("centre_error", "Error of the centre", "pixel", "distance from the truth"),
         Merit("tilt", "Tilt of the axis", "degree", "in the plane of the detector, to higher columns at higher rows"),
         Merit("slices", "Slices", "", "slices reconstructed"),
+        Merit("resolution", "Resolution", "pixel", "where slices of the odd and the even projections cease to agree"),
         Merit("contrast_to_noise", "Contrast to noise", "", "range of the values over the noise of the finest detail"),
         Merit("clamped", "Clamped pixels", "", "fraction of transmissions outside what the logarithm allows"),
         Merit("zingers", "Zingers", "", "fraction of pixels replaced as hot or as hit by a zinger"),
@@ -296,6 +316,15 @@ PIPELINE = Pipeline(
             "Vo N T, Atwood R C, Drakopoulos M. Superior techniques for eliminating ring artifacts in X-ray "
             "micro-tomography. Opt. Express 26, 28396 (2018).",
             "10.1364/OE.26.028396",
+        ),
+        Citation(
+            "van Heel M, Schatz M. Fourier shell correlation threshold criteria. J. Struct. Biol. 151, 250 (2005).",
+            "10.1016/j.jsb.2005.05.009",
+        ),
+        Citation(
+            "Beck A, Teboulle M. Fast gradient-based algorithms for constrained total variation image denoising and "
+            "deblurring problems. IEEE Trans. Image Process. 18, 2419 (2009).",
+            "10.1109/TIP.2009.2028250",
         ),
     ),
     tolerance=1e-4,

@@ -15,10 +15,12 @@ from pancommons.base.machine import format_size
 from pancommons.pipelines.declaration import Inspection, Unit
 from pancommons.pipelines.job import Job
 from pancommons.techniques.tomography.axis import FEWEST_ROWS, STEEPEST
-from pancommons.techniques.tomography.fourier import BATCH, geometry_bytes, working_bytes
+from pancommons.techniques.tomography.fourier import BATCH
+from pancommons.techniques.tomography.methods import cost
 from pancommons.techniques.tomography.phase import kernel_width
 from pancommons.techniques.tomography.phase import working_bytes as filter_bytes
 from pancommons.techniques.tomography.pipeline import TomographyParameters
+from pancommons.techniques.tomography.pyramid import check_extra
 from pancommons.techniques.tomography.read import Scan, open_scan
 from pancommons.techniques.tomography.rings import seconds_per_value as ring_seconds
 from pancommons.techniques.tomography.rings import working_bytes as ring_bytes
@@ -60,6 +62,8 @@ def inspect(job: Job) -> Inspection:
     _check_centre(parameters, scan)
     limits_of(parameters)
     _check_tilt(parameters, scan)
+    if parameters.zarr:
+        check_extra()
     air_of(parameters, scan)
     propagation_of(parameters, scan)
     _check_light(scan)
@@ -99,7 +103,7 @@ def preview(job: Job) -> dict[str, Any]:
     """Restrict a reconstruction to the rows around the middle of those asked for."""
     first, last = int(job.facts["first_row"]), int(job.facts["last_row"])
     start = max(first, (first + last) // 2 - _PREVIEW_ROWS // 2)
-    return {"rows": f"{start}:{min(last, start + _PREVIEW_ROWS)}", "tiff": False}
+    return {"rows": f"{start}:{min(last, start + _PREVIEW_ROWS)}", "tiff": False, "zarr": False}
 
 
 def plan(job: Job) -> dict[str, list[Unit]]:
@@ -363,9 +367,7 @@ def _slice_unit(
     pixel = 4 if parameters.type == "float32" else 2
     output = size * (y1 - y0) * (x1 - x0) * pixel
     counts = (span["stop"] - span["start"]) * scan.count * scan.columns * (scan.dtype.itemsize + 4 * half)
-    centre = parameters.centre if isinstance(parameters.centre, float) else None
-    memory = working_bytes(width, angles, size, centre=centre) + geometry_bytes(width, angles, centre=centre)
-    per_slice = 1.2e-8 * width * angles + 1.2e-8 * width * width
+    memory, per_slice = cost(parameters, width, angles, size)
     if parameters.rings != "none":
         memory += ring_bytes(parameters.rings, scan.count, scan.columns)
         per_slice += ring_seconds(parameters.rings) * scan.count * scan.columns

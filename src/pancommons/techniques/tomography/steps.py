@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from pancommons.pipelines.declaration import Found, Outcome, Stored, Unit
 from pancommons.pipelines.job import Job, Part
+from pancommons.techniques.tomography import iterative, methods
 from pancommons.techniques.tomography.axis import find_overlap
 from pancommons.techniques.tomography.centre import find_centre
 from pancommons.techniques.tomography.correct import FlatField, Repairs, attenuation, flat_field
+from pancommons.techniques.tomography.curves import resolution
 from pancommons.techniques.tomography.fields import field_of_job, field_of_scan
 from pancommons.techniques.tomography.fourier import FourierReconstruction
 from pancommons.techniques.tomography.frame_steps import edge_of_air, frame_repairs, lengths, stored_rows
 from pancommons.techniques.tomography.frames import transmission, without_zingers
 from pancommons.techniques.tomography.geometry import aligned, stitched
+from pancommons.techniques.tomography.iterative import IterativeReconstruction, automatic_weight
 from pancommons.techniques.tomography.opposite import find_tilt
 from pancommons.techniques.tomography.planning import (
     limits_of,
@@ -51,6 +54,7 @@ def warm() -> None:
     sinograms = np.ascontiguousarray(sinograms[:, :16])
     sinograms[:, :, 12:20] += 1
     FourierReconstruction(angles, 32)(sinograms)
+    iterative.warm()
     find_centre(sinograms, angles)
     for method in METHODS:
         warm_rings(method)
@@ -163,6 +167,7 @@ def _slices(
     view: View,
     *,
     kept: bool = True,
+    residuals: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return the slices [slice, y, x] of rows, 1/pixel; the centre is the axis' column in the middle row."""
     shifts = shifts_of(job, scan, rows) if tilt_of(job) else None
@@ -170,6 +175,8 @@ def _slices(
         field = (view.begin, view.width)
         sinograms, angles = stitched(sinograms, angles, centre, shifts=shifts, field=field)
     geometry = _geometry(job, angles, view.width, centre + view.begin, kept=kept)
+    if isinstance(geometry, IterativeReconstruction):
+        return geometry(sinograms, shifts=shifts, residuals=residuals)
     return geometry(sinograms, shifts=shifts)
 
 
@@ -235,31 +242,22 @@ def _blocks(job: Job, scan: Scan, start: int, stop: int) -> Iterator[tuple[int, 
     yield from stored_rows(job, start - above, stop - above)
 
 
-_geometries: dict[str, tuple[Any, FourierReconstruction]] = {}
+_geometries: dict[str, tuple[Any, methods.Reconstruction]] = {}
 _building = Lock()
 
 
 def _geometry(
     job: Job, angles: NDArray[np.float64], width: int, centre: float, *, kept: bool = True
-) -> FourierReconstruction:
+) -> methods.Reconstruction:
     """Return the geometry of a job, made once in this process and shared by its threads."""
     parameters = parameters_of(job)
-    key = (
-            angles.tobytes(), width, centre, parameters.filter, parameters.padding, parameters.region, parameters.mask
-        )  # fmt: skip
+    weight, region = job.value("tv_weight"), region_of(parameters, width)
+    key = (angles.tobytes(), width, centre, region, methods.settings(parameters, weight))
     with _building:
         last = _geometries.get("last")
         if last and last[0] == key:
             return last[1]
-        made = FourierReconstruction(
-            angles,
-            width,
-            centre=centre,
-            filter=parameters.filter,
-            padding=parameters.padding,
-            region=region_of(parameters, width),
-            mask=parameters.mask or None,
-        )
+        made = methods.make(parameters, angles, width, centre, region, weight)
         if kept:
             _geometries["last"] = (key, made)
         return made
@@ -294,9 +292,42 @@ def _look(job: Job, scan: Scan, field: FlatField) -> Outcome:
                 f"The rotation centre {best.value:.2f} is unsure (confidence {best.confidence:.2f}); "
                 "look at --try-centres and give --centre."
             )
+    if parameters.method == "tv" and parameters.tv_weight == "auto":
+        weight = automatic_weight(np.stack(sinograms)) or 1.0
+        found["tv_weight"] = Found(weight, "noise of the sinograms", None, "1/pixel")
+        job = replace(job, found={**job.found, **found})
+    if centre != "auto":
+        judged, curves = _judge(job, scan, np.stack(sinograms), angles, rows, centre)
+        found, arrays = {**found, **judged}, {**arrays, **curves}
     if parameters.type == "uint16":
         found["limits"] = _limits(job, scan, np.stack(sinograms), angles, rows, centre)
     return Outcome(found, arrays, tuple(warnings))
+
+
+def _judge(
+    job: Job,
+    scan: Scan,
+    sinograms: NDArray[np.float32],
+    angles: NDArray[np.float64],
+    rows: Sequence[int],
+    centre: float,
+) -> tuple[dict[str, Found], dict[str, NDArray[Any]]]:
+    """Compare slices of odd and even projections; follow an iteration, of the middle row alone, which takes longer."""
+    view = view_of(job, scan, [centre])
+    arrays: dict[str, NDArray[Any]] = {}
+    if most := methods.iterations(parameters_of(job)):
+        middle = len(rows) // 2
+        sinograms, rows = sinograms[middle : middle + 1], rows[middle : middle + 1]
+        residuals = np.empty((1, most), np.float32)
+        _slices(job, scan, sinograms, angles, rows, centre, view, residuals=residuals)
+        arrays["residuals"] = residuals[0]
+    y0, y1, x0, x1 = region_of(parameters_of(job), view.width)
+
+    def half(some: NDArray[np.float32], those: NDArray[np.float64]) -> NDArray[np.float32]:
+        return _slices(job, scan, some, those, rows, centre, view, kept=False)
+
+    found, curves = resolution(half, sinograms, angles, (y1 - y0, x1 - x0))
+    return found, {**arrays, **curves}
 
 
 def _sample(job: Job, first: int, last: int, scan: Scan) -> list[int]:
