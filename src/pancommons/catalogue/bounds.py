@@ -30,8 +30,11 @@ def connect(connection: Connection, targets: dict[str, int]) -> set[int]:
             among(relations.c.target, list(targets)), relations.c.target_id.is_(None)
         )
     ).all()
-    for row in waiting:
-        connection.execute(sa.update(relations).where(relations.c.id == row.id).values(target_id=targets[row.target]))
+    if waiting:
+        connection.execute(
+            sa.update(relations).where(relations.c.id == sa.bindparam("key")),
+            [{"key": row.id, "target_id": targets[row.target]} for row in waiting],
+        )
     return {row.dataset_id for row in waiting if row.kind == DERIVED}
 
 
@@ -53,6 +56,7 @@ def renew(connection: Connection, ids: Iterable[int], at: datetime) -> None:
                 datasets.c.discoverable_from,
                 datasets.c.public_from,
                 datasets.c.findable_from,
+                datasets.c.withdrawn_at,
                 datasets.c.lifted,
             ).where(among(datasets.c.id, affected | above))
         )
@@ -65,21 +69,26 @@ def renew(connection: Connection, ids: Iterable[int], at: datetime) -> None:
         guards,
         [{"dataset_id": key, "input_id": bound} for key in sorted(affected) for bound in sorted(bounding[key])],
     )
+    changes = []
     for key in sorted(affected):
         together = [rows[key], *(rows[bound] for bound in bounding[key])]
         public = _latest([row.open_from for row in together])
         findable = _latest([row.discoverable_from for row in together])
-        if (public, findable) != (rows[key].public_from, rows[key].findable_from):
-            connection.execute(
-                sa.update(datasets)
-                .where(datasets.c.id == key)
-                .values(
-                    public_from=public,
-                    findable_from=findable,
-                    updated_at=at,
-                    sequence=take(connection, "sequence", 1)[0],
-                )
-            )
+        before = rows[key]
+        if (public, findable) != (before.public_from, before.findable_from):
+            withdrawn = _past(before.findable_from, at) and not _past(findable, at)
+            stamps = {"updated_at": at, "withdrawn_at": at if withdrawn else before.withdrawn_at}
+            changes.append({"key": key, "public_from": public, "findable_from": findable, **stamps})
+    if changes:
+        sequence = take(connection, "sequence", len(changes))
+        connection.execute(
+            sa.update(datasets).where(datasets.c.id == sa.bindparam("key")),
+            [{**change, "sequence": place} for change, place in zip(changes, sequence, strict=True)],
+        )
+
+
+def _past(moment: datetime | None, at: datetime) -> bool:
+    return moment is not None and moment <= at
 
 
 def _bounding(key: int, inputs: dict[int, set[int]], lifted: set[int]) -> set[int]:

@@ -26,10 +26,7 @@ def new_identifier() -> str:
     global _last
     with _lock:
         now = time.time_ns() // 1_000_000
-        if now > _last[0]:
-            _last = (now, secrets.randbits(39))
-        else:
-            _last = (_last[0], _last[1] + 1)
+        _last = (now, secrets.randbits(39)) if now > _last[0] else (_last[0], _last[1] + 1)
         milliseconds, chance = _last
     signs = _write(milliseconds, _TIME) + _write(chance, _CHANCE)
     return signs + ALPHABET[_check(signs)]

@@ -48,7 +48,13 @@ parameters = sa.Table(
     sa.CheckConstraint("number IS NULL OR text IS NULL", name="number_or_text"),
 )
 sa.Index("ix_parameters_dataset", parameters.c.dataset_id, parameters.c.name, parameters.c.si)
-sa.Index("ix_parameters_document", parameters.c.document_id, parameters.c.name)
+sa.Index(
+    "ix_parameters_document",
+    parameters.c.document_id,
+    parameters.c.name,
+    sqlite_where=parameters.c.document_id.is_not(None),
+    postgresql_where=parameters.c.document_id.is_not(None),
+)
 sa.Index("ix_parameters_si", parameters.c.name, parameters.c.dimension, parameters.c.si, parameters.c.dataset_id)
 sa.Index("ix_parameters_number", parameters.c.name, parameters.c.number, parameters.c.dataset_id)
 sa.Index(

@@ -293,8 +293,8 @@ def _parts(
 def _members(
     connection: Connection, mine: sa.ColumnElement[bool], principal: Principal, at: datetime
 ) -> tuple[Member, ...]:
-    persons = {}
-    affiliations = {}
+    persons: dict[int, Any] = {}
+    affiliations: dict[int, Any] = {}
     rows = _parts(connection, parts.members, mine, principal, at)
     for table, ids, found in (
         (parts.persons, [row.person_id for row in rows], persons),

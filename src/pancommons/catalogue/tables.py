@@ -12,7 +12,7 @@ from pancommons.store.text import text_index
 KINDS = ("dataset", "document", "instrument", "sample")
 
 
-def _record_columns() -> list[sa.Column[Any]]:
+def _record_columns() -> list[sa.Column[Any] | sa.CheckConstraint]:
     """Make the columns every record has.
 
     ``open_from`` is the whole access state: the moment from which anybody may have the data. In the past
@@ -98,6 +98,7 @@ datasets = sa.Table(
     sa.Column("instrument_id", Key, sa.ForeignKey("instruments.id")),
     sa.Column("public_from", Instant, comment="open_from, but not before that of any input"),
     sa.Column("findable_from", Instant, comment="discoverable_from, but not before that of any input"),
+    sa.Column("withdrawn_at", Instant, comment="when anybody could last find it, if that came to an end"),
     sa.Column("lifted", sa.Boolean, nullable=False, comment="a data manager has set it free of its inputs' bounds"),
     sa.Column("remarks", sa.JSON(none_as_null=True)),
     sa.CheckConstraint("kind IN ('raw', 'processed', 'simulated')", name="kind"),

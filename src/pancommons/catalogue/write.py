@@ -88,7 +88,13 @@ def load(
             done = put_all(connection, chunk, policy=policy, by=by, at=at)
             counts = Counter(one.change for one in done)
             if counts["added"] or counts["changed"]:
-                audit.record(connection, by, "load", at, facts={**counts, "last": chunk[-1].pid})
+                audit.record(
+                    connection,
+                    by,
+                    "load",
+                    at,
+                    facts={"added": counts["added"], "changed": counts["changed"], "last": chunk[-1].pid},
+                )
         total += counts
     return total
 
@@ -184,6 +190,8 @@ def _store(
     keys = {one.pid: there[one.pid].id if one.pid in there else next(ids) for one in records}
     if kind == "document":
         known.proposals.update({pid: Known(key, pid) for pid, key in keys.items()})
+    if kind == "dataset":
+        known.targets.update({pid: Known(key, pid) for pid, key in keys.items()})
     sequence = take(connection, "sequence", len(records))
     rows = [
         record_row(one, keys[one.pid], place, there.get(one.pid), known, policy, at)
@@ -222,12 +230,12 @@ _OF_DATASET = (
 _OF_DOCUMENT = (parts.parameters, parts.keywords, parts.members)
 
 
-def _clear(connection: Connection, kind: str, ids: list[int]) -> None:
-    """Remove what belongs to records, and their text."""
+def _clear(connection: Connection, kind: str, ids: list[int], *, but: sa.Table | None = None) -> None:
+    """Remove what belongs to records, and their text; all but what is in one table."""
     if not ids:
         return
     if kind == "dataset":
-        for table in _OF_DATASET:
+        for table in (one for one in _OF_DATASET if one is not but):
             connection.execute(sa.delete(table).where(among(table.c.dataset_id, ids)))
     elif kind == "document":
         for table in _OF_DOCUMENT:
@@ -259,7 +267,7 @@ def delete(connection: Connection, kind: str, key: str, *, by: Principal, at: da
         raise Refused(f"{by.name} may not delete {kind} {key}.")
     table = RECORDS[kind]
     derivations = _derivations(connection, found) if kind == "dataset" else []
-    _clear(connection, kind, [found])
+    _clear(connection, kind, [found], but=dataset_techniques)  # harvesters of a technique learn of it
     insert_rows(connection, parts.relations, derivations)
     gone = (
         sa.update(table)

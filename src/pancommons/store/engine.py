@@ -157,7 +157,7 @@ def _prepare_sqlite(engine: Engine, begin: str, *, read_only: bool) -> None:
             "foreign_keys = ON",
             "temp_store = MEMORY",
             "cache_size = -65536",
-            "mmap_size = 1073741824",
+            "mmap_size = 268435456",
             f"query_only = {'ON' if read_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")

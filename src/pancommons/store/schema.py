@@ -1,4 +1,4 @@
-"""The one MetaData on which every room declares its tables, and the column types that are the same on both databases."""
+"""The one MetaData on which every room declares its tables, and column types that are the same on both databases."""
 
 from __future__ import annotations
 

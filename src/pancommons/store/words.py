@@ -36,4 +36,4 @@ def _stem(word: str) -> str:
     if not hasattr(_stemmers, "porter"):
         _stemmers.porter = snowballstemmer.stemmer("porter")
     stem: str = _stemmers.porter.stemWord(word[:_LONGEST])
-    return stem
+    return stem or word

@@ -271,6 +271,9 @@ def upgrade() -> None:
             "findable_from", Instant(), nullable=True, comment="discoverable_from, but not before that of any input"
         ),
         sa.Column(
+            "withdrawn_at", Instant(), nullable=True, comment="when anybody could last find it, if that came to an end"
+        ),
+        sa.Column(
             "lifted", sa.Boolean(), nullable=False, comment="a data manager has set it free of its inputs' bounds"
         ),
         sa.Column("remarks", sa.JSON(none_as_null=True), nullable=True),
@@ -403,6 +406,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("identifier", name=op.f("uq_files_identifier")),
     )
     op.create_index("ix_files_place", "files", ["root", "path"], unique=False)
+    op.create_index("ix_files_sha256", "files", ["sha256"], unique=False)
     op.create_table(
         "guards",
         sa.Column("dataset_id", Key, autoincrement=False, nullable=False),
@@ -481,7 +485,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_parameters")),
     )
     op.create_index("ix_parameters_dataset", "parameters", ["dataset_id", "name", "si"], unique=False)
-    op.create_index("ix_parameters_document", "parameters", ["document_id", "name"], unique=False)
+    op.create_index(
+        "ix_parameters_document",
+        "parameters",
+        ["document_id", "name"],
+        unique=False,
+        sqlite_where=sa.text("document_id IS NOT NULL"),
+        postgresql_where=sa.text("document_id IS NOT NULL"),
+    )
     op.create_index("ix_parameters_number", "parameters", ["name", "number", "dataset_id"], unique=False)
     op.create_index("ix_parameters_si", "parameters", ["name", "dimension", "si", "dataset_id"], unique=False)
     op.create_table(
@@ -532,12 +543,9 @@ def _index_sqlite() -> None:
     for name in SEARCHED:
         table = f"{name}_text"
         shared = f"content='{table}', content_rowid='id'"
-        op.execute(
-            f"CREATE VIRTUAL TABLE {table}_words USING fts5(title, body, {shared}, tokenize='unicode61 remove_diacritics 0')"
-        )
-        op.execute(
-            f"CREATE VIRTUAL TABLE {table}_grams USING fts5(folded, {shared}, tokenize='trigram case_sensitive 1')"
-        )
+        words, grams = "unicode61 remove_diacritics 0", "trigram case_sensitive 1"
+        op.execute(f"CREATE VIRTUAL TABLE {table}_words USING fts5(title, body, {shared}, tokenize='{words}')")
+        op.execute(f"CREATE VIRTUAL TABLE {table}_grams USING fts5(folded, {shared}, tokenize='{grams}')")
         added = _fill(table, "new", "")
         gone = _fill(table, "old", "'delete'")
         op.execute(f"CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN {added} END")
@@ -550,5 +558,5 @@ def _fill(table: str, row: str, command: str) -> str:
     for index, columns in ((f"{table}_words", ("title", "body")), (f"{table}_grams", ("folded",))):
         names = ", ".join(([index] if command else []) + ["rowid", *columns])
         values = ", ".join(([command] if command else []) + [f"{row}.id", *(f"{row}.{column}" for column in columns)])
-        statements.append(f"INSERT INTO {index} ({names}) VALUES ({values});")
+        statements.append(f"INSERT INTO {index} ({names}) VALUES ({values});")  # noqa: S608
     return " ".join(statements)
