@@ -11,7 +11,7 @@ from pancommons.techniques.tomography.centre import Look, registration
 from pancommons.techniques.tomography.correct import FlatField, attenuation, averaged, flat_field
 from pancommons.techniques.tomography.scan import FrameSet, Scan
 
-_PAIRS = 4
+_PAIRS, _MANY = 4, 16
 _ROWS = 64
 _LEAST = 1e-3
 _OFF = 0.125
@@ -82,7 +82,7 @@ def looks_half(scan: Scan) -> bool:
     flats, darks = (_some(frames, middle) for frames in (scan.flats, scan.darks))
     if flats is None:
         return False
-    one, two = opposite_projections(scan, flat_field([flats], darks), middle)
+    one, two = opposite_projections(scan, flat_field([flats], darks), middle, _MANY)
     look = _registered(one, two)
     return look.clarity > _CLEAR and abs(look.value - (scan.columns - 1) / 2) > _OFF * scan.columns
 

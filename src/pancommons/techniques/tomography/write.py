@@ -1,8 +1,10 @@
-"""The result: NXtomoproc over the parts without copying, and a TIFF stack where it is wanted."""
+"""The result: NXtomoproc over the parts without copying; a TIFF stack and OME-Zarr where they are wanted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from pancommons.techniques.tomography.planning import (
     scan_of,
     tried_centres,
 )
+from pancommons.techniques.tomography.pyramid import write_ome_zarr
 from pancommons.techniques.tomography.steps import unit_of_result
 from pancommons.techniques.tomography.views import view_of
 
@@ -68,6 +71,17 @@ def join(job: Job, parts: list[Part]) -> Outcome:
         nexus.data("data", signal=signal, axes=[slow, y, x])
     if parameters.tiff:
         _write_tiff(job.directory / "tiff", parts, first, centres)
+    if parameters.zarr:
+        write_ome_zarr(
+            job.directory / "result.ome.zarr",
+            _every(parts, count, (y1 - y0, x1 - x0), first, centres),
+            (count, y1 - y0, x1 - x0),
+            np.dtype(parameters.type),
+            spacing=scale,
+            unit="micrometer" if length == "um" else None,
+            origin=(0.0 if centres else first * scale, (y0 - middle) * scale, (x0 - middle) * scale),
+            name=_title(scan.title, scan.sample),
+        )
     values = max(1, int(repairs[0]))
     voxels = count * (y1 - y0) * (x1 - x0)
     found = {"clamped": Found(float(repairs[1] / values), "counted while correcting")}
@@ -83,6 +97,22 @@ def join(job: Job, parts: list[Part]) -> Outcome:
         warnings.append(f"{repairs[2]} counts were not finite; their neighbours stand in for them.")
     sections = {name: _section(parts, name, count, first, centres) for name in ("front", "side")}
     return Outcome(found, sections, tuple(warnings))
+
+
+def _every(
+    parts: list[Part], count: int, shape: tuple[int, int], first: int, centres: list[float]
+) -> Iterator[NDArray[Any]]:
+    """Give all slices in order; those that failed are NaN, or 0 in integers."""
+    place = 0
+    for part in parts:
+        slices = part.read("slices")
+        nothing = np.full(shape, np.nan if slices.dtype.kind == "f" else 0, slices.dtype)
+        for _ in range(place, _place(part, first, centres)):
+            yield nothing
+        yield from slices
+        place = _place(part, first, centres) + len(slices)
+    for _ in range(place, count):
+        yield nothing
 
 
 def _section(parts: list[Part], name: str, count: int, first: int, centres: list[float]) -> NDArray[np.float32]:
