@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import tifffile
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,9 +22,15 @@ import pancommons
 from pancommons.pipelines import registry
 from pancommons.pipelines.simulating import simulate
 from pancommons.techniques.tomography import phantom
+from pancommons.techniques.tomography.axis import find_overlap
+from pancommons.techniques.tomography.centre import find_centre
 from pancommons.techniques.tomography.fourier import reconstruct
+from pancommons.techniques.tomography.geometry import extent, stitched
 from pancommons.techniques.tomography.iterative import reconstruct_iteratively
+from pancommons.techniques.tomography.phase import paganin, propagated
 from pancommons.techniques.tomography.quality import psnr
+from pancommons.techniques.tomography.rings import METHODS, remove_rings
+from pancommons.techniques.tomography.rings.amplitude import ring_amplitude
 
 HERE = Path(__file__).parent
 INK, ACCENT = "#1c2126", "#b3401f"
@@ -57,18 +64,21 @@ def main(data: Path) -> None:
         kept(tried.path / "figures" / "centres.png", "tried-centres.png", width=800)
         scattering(space)
     missing_wedge()
+    rings(data)
+    phase()
+    half_acquisition()
 
 
 def scattering(space: Path) -> None:
     """Keep figures of simulated spheres and of a simulated THz run."""
     raw, truth = simulated(space / "spheres.nxs", "sans")
     run = pancommons.run("sans", raw, truth=truth, model="sphere", out=space / "spheres")
-    kept(run.path / "figures" / "curve.png", "sans-curve.png")
-    kept(run.path / "figures" / "distances.png", "sans-distances.png")
+    kept(run.path / "figures" / "curve.png", "sans-curve.png", colours=256)
+    kept(run.path / "figures" / "distances.png", "sans-distances.png", colours=256)
     raw, truth = simulated(space / "run.nxs", "thz")
     run = pancommons.run("thz", raw, truth=truth, out=space / "thz")
-    kept(run.path / "figures" / "arrivals.png", "thz-arrivals.png")
-    kept(run.path / "figures" / "trace.png", "thz-trace.png")
+    kept(run.path / "figures" / "arrivals.png", "thz-arrivals.png", colours=256)
+    kept(run.path / "figures" / "trace.png", "thz-trace.png", colours=256)
 
 
 def simulated(raw: Path, name: str = "tomography", **given: int) -> tuple[Path, Path]:
@@ -140,11 +150,99 @@ def missing_wedge() -> None:
     saved(drawing, "missing-wedge.png", dpi=76, colours=96)
 
 
-def kept(source: Path, name: str, width: int = 1000) -> None:
+def phase() -> None:
+    """Draw a projection with fringes and the slice made of it, before and after phase retrieval."""
+    width, rows, angles = 256, 64, np.arange(300) * np.pi / 300
+    optics = {"pixel_size": 1.6e-6, "distance": 0.06, "energy": 21.0, "delta_beta": 250.0}
+    places = np.random.default_rng(5).uniform(-0.4, 0.4, (12, 2))
+    bodies = [phantom.Ellipsoid(1.0, 0.75, 0.6, c=1.5)]
+    bodies += [phantom.Ellipsoid(-0.8, 0.06, 0.09, x, y, 0.3, 0.3) for x, y in places]
+    frames = []
+    for angle in angles:
+        fine = phantom.projections(bodies, [angle], (rows, width), points=(2, 2))
+        frames.append(propagated(fine * np.float32(8e-4), **optics, supersampling=2)[0])
+    light = np.random.default_rng(1).poisson(20000 * np.array(frames)) / 20000
+    retrieved = paganin(light, **optics)
+    drawing = Figure(figsize=(12, 4.2), layout="constrained")
+    axes = drawing.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    axes[0].plot(light[0, 32], color=ACCENT, lw=0.9, label="measured")
+    axes[0].plot(retrieved[0, 32], color=INK, lw=1.2, label="after Paganin's filter")
+    axes[0].set(xlabel="column (pixel)", ylabel="transmission")
+    axes[0].legend(frameon=False, loc="upper left", fontsize=9)
+    axes[0].set_title("A row of a projection", color=INK, loc="left")
+    for axis, stack, title in ((axes[1], light, "Slice without"), (axes[2], retrieved, "Slice with phase retrieval")):
+        sinogram = -np.log(stack[:, 32]).astype(np.float32)
+        image = reconstruct(sinogram[None], angles)[0]
+        low, high = np.percentile(image, [0.5, 99.5])
+        axis.imshow(image, cmap="gray", vmin=low, vmax=high)
+        axis.set_title(title, color=INK, loc="left")
+        axis.set(xticks=[], yticks=[])
+    saved(drawing, "phase.png", dpi=80, colours=96)
+
+
+def half_acquisition() -> None:
+    """Draw a sinogram of a full turn about an axis near the edge, what it is joined to, and the slice."""
+    columns, centre = 256, 237.3
+    angles = np.arange(720) * np.pi / 360
+    begin, width = extent(columns, centre, centre)
+    ellipses = phantom.cross_section(phantom.shepp_logan(3), 0, 1, width)
+    sinogram = phantom.sinogram(ellipses, angles, columns, centre=centre, scale=width)[None]
+    found = find_overlap(sinogram, angles).value
+    joined, half = stitched(sinogram, angles, found, field=(begin, width))
+    image = reconstruct(joined, half, centre=found + begin)[0]
+    score = psnr(image, phantom.image(ellipses, width))
+    drawing = Figure(figsize=(12, 4.2), layout="constrained")
+    axes = drawing.subplots(1, 3, width_ratios=(0.6, 1, 1))
+    axes[0].imshow(sinogram[0], cmap="gray", aspect="auto", extent=(0, columns, 360, 0))
+    axes[0].set(title="360 degrees, half a field", xlabel="column (pixel)", ylabel="angle (degree)")
+    axes[1].imshow(joined[0], cmap="gray", aspect="auto", extent=(0, width, 180, 0))
+    axes[1].set(title="180 degrees, all of it", xlabel="column (pixel)")
+    for axis in axes[:2]:
+        axis.axvline(found + 0.5, color=ACCENT, lw=1, ls="--")
+    axes[2].imshow(image, cmap="gray", vmin=0, vmax=0.5 * float(np.percentile(image, 99.9)))
+    axes[2].set(title=f"The slice: PSNR {score:.1f} dB", xticks=[], yticks=[])
+    saved(drawing, "half-acquisition.png", dpi=80, colours=96)
+
+
+def rings(data: Path) -> None:
+    """Draw a simulated slice with stripes of four kinds and a real neutron slice, before and after ring removal."""
+    width, count = 512, 480
+    random, angles = np.random.default_rng(2), np.arange(count) * np.pi / count
+    clean = phantom.sinogram(phantom.cross_section(phantom.shepp_logan(0), 0, 1, width), angles, width)
+    light = random.poisson(20000 * np.exp(-2 / clean.max() * clean.astype(np.float64))) / 20000
+    without = -np.log(light)
+    light *= np.exp(random.normal(0, 0.02, width))
+    light[:, 150:155] *= 0.8
+    light[:, 330] *= np.exp(random.normal(0, 0.3, count))
+    simulated_one = -np.log(np.maximum(light, 1e-4)).astype(np.float32)
+    light = tifffile.imread(data / "tomography" / "sinogram_360_neutron.tif").astype(np.float32)
+    real = -np.log(np.maximum(light / np.percentile(light, 99), 1e-4))
+    turn = np.arange(len(real)) * 2 * np.pi / (len(real) - 1)
+    drawing = Figure(figsize=(15, 6.3), layout="constrained")
+    middle, axis_of_turn = (width - 1) / 2, find_centre(real, turn).value
+    cases = (
+        (simulated_one, without, angles, middle, 0.08, 0.92),
+        (real, np.zeros_like(real), turn, axis_of_turn, 0.15, 0.8),
+    )
+    for line, (sinogram, known, theta, centre, first, last) in zip(drawing.subplots(2, 5), cases, strict=True):
+        tried = [sinogram[None]] + [remove_rings(sinogram[None], method) for method in METHODS]
+        *slices, base = reconstruct(np.concatenate([*tried, known[None]]), theta, centre=centre, padding="edge")
+        low, high = np.percentile(slices[1], [1, 99.7])
+        for axis, name, image in zip(line, ("none", *METHODS), slices, strict=True):
+            part = slice(int(first * len(image)), int(last * len(image)))
+            axis.imshow(image[part, part], cmap="gray", vmin=low, vmax=high)
+            share = ring_amplitude(image - base) / ring_amplitude(slices[0] - base)
+            axis.set_title(f"{name}: {100 * share:.0f} %", color=INK, fontsize=13, loc="left")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set(color="#c8c8c4")
+    saved(drawing, "rings.png", dpi=80, colours=96)
+
+
+def kept(source: Path, name: str, width: int = 1000, colours: int = 64) -> None:
     """Copy a figure of a run, no wider than a page."""
     image = Image.open(source).convert("RGB")
     image.thumbnail((width, width))
-    image.quantize(64).save(HERE / name, optimize=True)
+    image.quantize(colours).save(HERE / name, optimize=True)
 
 
 def saved(drawing: Figure, name: str, *, dpi: int, colours: int = 128) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as Drawing
 
 import pancommons
 from pancommons.pipelines.api import Run, resume
 from pancommons.pipelines.simulating import simulate
 from pancommons.techniques.sans.pipeline import PIPELINE, SimulationParameters
+from tests.techniques.sans.conftest import PIXEL
 
 PARAMETERS = {"model": "sphere", "wavelength_bands": 2, "qxy_binning": "0.1:0.01"}
 
@@ -31,6 +33,12 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Reduce them without any disturbance."""
     return pancommons.run("sans", raw, out=tmp_path_factory.mktemp("whole") / "run", listeners=(), **PARAMETERS)
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of this process empty."""
+    monkeypatch.setattr(Drawing, "savefig", lambda self, file, **_: Path(file).write_bytes(PIXEL))
 
 
 def arrays(run: Path) -> dict[str, np.ndarray]:

@@ -247,3 +247,11 @@ def test_killed_resumed_and_reproduced(
     same(out, whole)
     assert pan("reproduce", str(out), "--out", str(tmp_path / "again")) == 0
     assert "identical" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("on", ["processes", "dask"])
+def test_the_same_elsewhere(simulate: Simulate, evaluate: Evaluate, on: str) -> None:
+    raw, _ = simulate(positions=40, pulses=400)
+    moved = evaluate(raw, on=on, workers=2)
+    assert len(list(moved.path.glob("parts/pulses/*.h5"))) > 1
+    same(moved, evaluate(raw))
