@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, median_filter
+from scipy.ndimage import map_coordinates
+
+from pancommons.techniques.tomography.rings import medians
 
 WIDTH = 31
 """Pixels along the radius of the running median that takes the sample away; wider rings count as the sample's."""
@@ -35,12 +37,13 @@ def ring_profiles(slice_: NDArray[np.float32], *, inner: float = 0.05, outer: fl
     half = len(slice_) / 2
     radius = np.arange(0, outer * half)
     each = max(1, round(2 * np.pi * outer * half / SECTORS))
-    direction = (np.arange(each * SECTORS) * (2 * np.pi / (each * SECTORS)))[:, None]
+    direction = np.arange(each * SECTORS) * (2 * np.pi / (each * SECTORS))
     middle = (len(slice_) - 1) / 2
-    places = np.stack([middle - radius * np.sin(direction), middle + radius * np.cos(direction)])
-    polar = map_coordinates(slice_, places, order=1, mode="nearest")
-    polar -= median_filter(polar, (1, WIDTH), mode="reflect")
-    profiles = np.median(polar.reshape(SECTORS, each, radius.size), axis=1)
+    places = np.stack([middle - np.outer(radius, np.sin(direction)), middle + np.outer(radius, np.cos(direction))])
+    polar = map_coordinates(np.asarray(slice_, np.float32), places, order=1, mode="nearest")
+    smooth = np.empty_like(polar)
+    medians.across(polar, WIDTH, smooth)
+    profiles = np.median((polar - smooth).reshape(radius.size, SECTORS, each), axis=2).T
     return profiles[:, int(inner * half) :].astype(np.float64)
 
 
