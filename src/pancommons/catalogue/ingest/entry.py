@@ -79,7 +79,7 @@ class Entry:
         self.where = str(group.name)
         self.groups = [group, *(hit.thing for hit in self.tree.find(group, "NXsubentry"))]
         self.simulated = simulated
-        self.remarks: dict[str, Any] = {"entry": self.where}
+        self.remarks: dict[str, Any] = {"entry": self.where, "mapping": whole.mappings.digest}
         self.mapping = whole.mappings.default
         name, facility = self._instrument_names()
         self.mapping = whole.mappings.choose(whole.path.as_posix(), name, facility, whole.creator)

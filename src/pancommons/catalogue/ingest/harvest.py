@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 
-from pancommons.base.errors import BadInput
+from pancommons.base.errors import BadInput, PanError
 from pancommons.catalogue.ingest.entry import Entry, Harvested, OpenFile, there
 from pancommons.catalogue.ingest.linked import linked_files
 from pancommons.catalogue.ingest.mapping import Mappings
@@ -17,6 +17,8 @@ from pancommons.catalogue.ingest.tree import Tree
 from pancommons.nexus.read import attribute, entries, nx_class, open_file
 from pancommons.nexus.text import as_text
 
+NO_ENTRY = "holds no entry"
+CHANGED = "changed while it was read"
 _SUFFIXES = (".nxs", ".h5", ".hdf", ".hdf5", ".nx", ".nexus", ".cxi")
 
 
@@ -34,6 +36,8 @@ class Harvest:
         Why nothing was found; None otherwise.
     notes
         What was left out and why.
+    same
+        Whether the file is what the catalogue knows, so that nothing was read.
     claimed
         Whether it says itself that it holds measurements; else it may only be a part of one.
     """
@@ -42,6 +46,7 @@ class Harvest:
     found: tuple[Harvested, ...] = ()
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    same: bool = False
     claimed: bool = True
 
 
@@ -83,10 +88,12 @@ def harvest(
             found, claimed = _harvested(whole)
         after = path.stat()
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            return Harvest(path, problem="changed while it was read")
-        return Harvest(path, found, None if found else "holds no entry", tuple(dict.fromkeys(whole.notes)), claimed)
+            return Harvest(path, problem=CHANGED)
+        return Harvest(path, found, None if found else NO_ENTRY, tuple(dict.fromkeys(whole.notes)), claimed=claimed)
     except BadInput as error:
         return Harvest(path, problem=error.problem)
+    except PanError:
+        return Harvest(path, problem=CHANGED)
     except OSError as error:
         return Harvest(path, problem=f"cannot be read ({error.strerror or error})")
     except MemoryError:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
@@ -194,7 +194,7 @@ class Mappings:
                 return one
         return self.default
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return what differs as soon as any mapping does."""
         told = [one.model_dump(mode="json") for one in (self.default, *self.others)]

@@ -12,7 +12,7 @@ from pancommons.catalogue.ingest.tree import Tree
 from pancommons.catalogue.records import Thumbnail
 from pancommons.nexus.links import dataset_sources
 from pancommons.nexus.plot import Plot, default_plot, plot_of
-from pancommons.nexus.read import member
+from pancommons.nexus.read import member, open_file
 from pancommons.nexus.thumbnail import SIZE, thumbnail
 
 _MOST_BYTES = 256 << 20
@@ -36,18 +36,50 @@ def picture(
         return None, None
     if not draw:
         return signal.shape, None
+    drawn = drawing(path, plot, signal, roots, whole=is_default)
+    return signal.shape, drawn
+
+
+def drawing(path: Path, plot: Plot, signal: h5py.Dataset, roots: Roots, *, whole: bool) -> Thumbnail | str:
+    """Draw a plot of a file, if all it needs lies below the roots and is stored in pieces of a bearable size.
+
+    Parameters
+    ----------
+    plot, signal
+        What to draw, in the file as it is open.
+    whole
+        Whether that is what the whole file shows first.
+
+    Returns
+    -------
+    Thumbnail or str
+        Or why it could not be drawn.
+    """
     try:
         for inside in filter(None, (plot.signal, plot.errors, *plot.axes)):
             if any(source.found and not roots.allows(source.found) for source in dataset_sources(path, inside)):
-                return None, "its data lie outside of the data roots"
+                return "its data lie outside of the data roots"
         if (signal.chunks is not None and _bytes(signal, signal.chunks) > _MOST_BYTES) or _row(signal) > _MOST_BYTES:
-            return signal.shape, "its data are stored in pieces too large to draw from"
-        drawn = thumbnail(path, group=None if is_default else plot.group)
+            return "its data are stored in pieces too large to draw from"
+        content = thumbnail(path, group=None if whole else plot.group)
     except BadInput as error:
-        return signal.shape, error.problem
+        return error.problem
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, ZeroDivisionError) as error:
-        return signal.shape, f"could not be drawn ({type(error).__name__})"
-    return signal.shape, Thumbnail(content=drawn, media_type="image/webp", width=SIZE[0], height=SIZE[1])
+        return f"could not be drawn ({type(error).__name__})"
+    return Thumbnail(content=content, media_type="image/webp", width=SIZE[0], height=SIZE[1])
+
+
+def default_picture(path: Path, roots: Roots) -> Thumbnail | str | None:
+    """Draw what a file shows first; None where there is nothing to draw, a text that says why it cannot be."""
+    try:
+        with open_file(path) as file:
+            plot = default_plot(file)
+            signal = member(file, plot.signal) if plot else None
+            if plot is None or not isinstance(signal, h5py.Dataset):
+                return None
+            return drawing(path, plot, signal, roots, whole=True)
+    except BadInput as error:
+        return error.problem
 
 
 def _plot(tree: Tree, file: h5py.File, entry: h5py.Group) -> tuple[Plot | None, bool]:

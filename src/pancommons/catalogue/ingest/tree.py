@@ -155,7 +155,7 @@ def text_at(hit: Hit) -> str | None:
     """Return the first text at a hit that is not empty; None for what holds none, or too much."""
     value = attribute(hit.thing, hit.attribute) if hit.attribute else _small(hit.thing, texts=True)
     found = as_text(value)
-    return None if found is None else found[:_LONGEST_TEXT]
+    return None if found is None else _plain(found)
 
 
 def numbers_at(hit: Hit) -> Measured | None:
@@ -193,4 +193,9 @@ def _small(thing: h5py.Group | h5py.Dataset, *, texts: bool) -> Any | None:
 def texts_at(hit: Hit) -> list[str]:
     """List the texts at a hit that are not empty."""
     value = attribute(hit.thing, hit.attribute) if hit.attribute else _small(hit.thing, texts=True)
-    return [text[:_LONGEST_TEXT] for text in as_texts(value) if text]
+    return [_plain(text) for text in as_texts(value) if text]
+
+
+def _plain(text: str) -> str:
+    """Leave out what no database takes and no page shows."""
+    return "".join(sign for sign in text[:_LONGEST_TEXT] if sign.isprintable() or sign in "\n\t")

@@ -1,0 +1,72 @@
+"""The ontology in the database: loaded from a file once, read back for every question."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pancommons.catalogue.access import Principal
+from pancommons.catalogue.ontology.graph import Ontology, core
+from pancommons.catalogue.ontology.reading import read_ontology
+from pancommons.catalogue.records import Technique
+from pancommons.catalogue.tables import technique_parents, technique_synonyms, techniques
+from pancommons.catalogue.techniques import put_techniques
+
+
+def stored_ontology(connection: Connection) -> Ontology:
+    """Return the techniques of the catalogue; a few hundred, so whoever asks often keeps them."""
+    rows = connection.execute(sa.select(techniques).order_by(techniques.c.pid)).all()
+    pids = {row.id: row.pid for row in rows}
+    synonyms: defaultdict[int, list[str]] = defaultdict(list)
+    parents: defaultdict[int, list[str]] = defaultdict(list)
+    for row in connection.execute(sa.select(technique_synonyms).order_by(technique_synonyms.c.synonym)):
+        synonyms[row.technique_id].append(row.synonym)
+    for row in connection.execute(sa.select(technique_parents)):
+        parents[row.technique_id].append(pids[row.parent_id])
+    return Ontology(
+        Technique(
+            pid=row.pid,
+            name=row.name,
+            definition=row.definition,
+            synonyms=tuple(synonyms[row.id]),
+            parents=tuple(sorted(parents[row.id])),
+        )
+        for row in rows
+    )
+
+
+def load_ontology(connection: Connection, path: str | Path, *, by: Principal, at: datetime) -> int:
+    """Put the techniques of a file into the catalogue, and return how many there are in it.
+
+    What only describes techniques is left out, as are parents that neither the file nor the catalogue has.
+    Names that are there already become synonyms where the file has others.
+
+    Raises
+    ------
+    BadInput
+        If the file is no ontology.
+    """
+    ontology = read_ontology(path).techniques_only()
+    there = set(connection.execute(sa.select(techniques.c.pid)).scalars())
+    put_techniques(
+        connection,
+        [
+            replace(one, parents=tuple(pid for pid in one.parents if pid in ontology or pid in there))
+            for one in ontology
+        ],
+        by=by,
+        at=at,
+    )
+    return len(ontology)
+
+
+def ensure_core(connection: Connection, *, by: Principal, at: datetime) -> None:
+    """Put those of the package's own techniques into the catalogue that it lacks."""
+    there = set(connection.execute(sa.select(techniques.c.pid)).scalars())
+    if missing := [one for one in core() if one.pid not in there]:
+        put_techniques(connection, missing, by=by, at=at)
