@@ -44,7 +44,8 @@ def ring_profiles(slice_: NDArray[np.float32], *, inner: float = 0.05, outer: fl
     smooth = np.empty_like(polar)
     medians.across(polar, WIDTH, smooth)
     profiles = np.median((polar - smooth).reshape(radius.size, SECTORS, each), axis=2).T
-    return profiles[:, int(inner * half) :].astype(np.float64)
+    found: NDArray[np.float64] = profiles[:, int(inner * half) :].astype(np.float64)
+    return found
 
 
 def ring_amplitude(slice_: NDArray[np.float32], *, inner: float = 0.05, outer: float = 0.95) -> float:
