@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pancommons.cli import demo, nexus, pipelines, results, running, simulate
+from pancommons.cli import demo, ingest, nexus, ontology, pipelines, results, running, serve, simulate
 
 HELP = """Analyse photon and neutron data with standard pipelines, and check what others published.
 
@@ -39,7 +39,10 @@ def build(arguments: list[str]) -> typer.Typer:
     app.add_typer(pipelines.app(), name="pipelines")
     app.add_typer(simulate.app(arguments), name="simulate")
     app.add_typer(nexus.app(), name="nexus")
+    ingest.add(app)
+    app.add_typer(ontology.app(), name="ontology")
     demo.add(app)
+    serve.add(app)
     return app
 
 

@@ -1,0 +1,51 @@
+"""``pan serve``: the commons over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: pan serve --port 8080")(serve)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on [default: 8000].")] = None,
+) -> None:
+    """Serve the catalogue: the search API, OAI-PMH, DCAT. The database is made where there is none."""
+    import ipaddress
+    import socket
+
+    import uvicorn
+
+    from pancommons.base.errors import BadInput
+    from pancommons.base.settings import settings
+    from pancommons.server.app import create_app
+    from pancommons.server.services import Services
+
+    told = settings().server
+    place, number = host or told.host, told.port if port is None else port
+    try:
+        family = socket.AF_INET6 if ":" in place else socket.AF_INET
+        address = socket.getaddrinfo(place, number, family, socket.SOCK_STREAM)[0][4]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise BadInput(
+            f"cannot listen on {place}:{number} ({error.strerror})", field="--port", remedy="choose another port"
+        ) from None
+    own = listener.getsockname()
+    services = Services.open()
+    shown = f"[{own[0]}]" if ":" in own[0] else own[0]
+    print(f"Serving on http://{shown}:{own[1]} (Ctrl-C ends it)", flush=True)
+    if not ipaddress.ip_address(own[0]).is_loopback:
+        print("Nobody can sign in yet: whoever asks from elsewhere sees what is public.", flush=True)
+    config = uvicorn.Config(
+        create_app(services), log_level="warning", server_header=False, proxy_headers=False, date_header=True
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,79 @@
+"""What every face of the server needs: the database, who publishes, and the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from pancommons.base.settings import Settings, settings
+from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Principal
+from pancommons.catalogue.formats.description import Site
+from pancommons.store.engine import Database, open_database
+from pancommons.store.migrate import upgrade
+
+STATEMENT_SECONDS = 10.0
+"""What a query of a client may take."""
+
+_LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+
+@dataclass(frozen=True)
+class Services:
+    """What is opened once and shared by all requests.
+
+    Attributes
+    ----------
+    database
+        Of the catalogue, brought to its newest version.
+    settings
+        Of this installation.
+    """
+
+    database: Database
+    settings: Settings
+
+    @classmethod
+    def open(cls) -> Services:
+        """Open the database of the settings, which is made and upgraded where needed."""
+        database = open_database()
+        upgrade(database)
+        return cls(database, settings())
+
+    def site(self, request: Request) -> Site:
+        """Return who publishes; the address is that of the request where none is configured."""
+        told = self.settings.site
+        url = told.url or f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
+        return Site(url.rstrip("/"), told.publisher, told.ror, told.email)
+
+
+def services(request: Request) -> Services:
+    """Return what the application was made with."""
+    found: Services = request.app.state.services
+    return found
+
+
+def principal(request: Request) -> Principal:
+    """Decide who asks: the one local user on this machine itself, anybody elsewhere.
+
+    A request that a proxy passed on, or that names another host, is from elsewhere: a page somewhere on the
+    internet could have made the browser of the local user send it.
+    """
+    if request.client is None or request.client.host not in _LOCAL_HOSTS:
+        return ANONYMOUS
+    if any(name in request.headers for name in _FORWARDED):
+        return ANONYMOUS
+    return LOCAL_USER if (request.url.hostname or "") in _LOCAL_HOSTS else ANONYMOUS
+
+
+def now() -> datetime:
+    """Return the moment of a request, in UTC."""
+    return datetime.now(UTC)
+
+
+Shared = Annotated[Services, Depends(services)]
+Who = Annotated[Principal, Depends(principal)]
+Now = Annotated[datetime, Depends(now)]
