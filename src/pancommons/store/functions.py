@@ -16,11 +16,22 @@ from sqlalchemy.sql.expression import ColumnClause, FunctionElement
 from sqlalchemy.sql.selectable import Select
 
 
-class _Among(FunctionElement[bool]):
-    """``column`` is in a list bound as one parameter, so that the statement is the same for every length."""
+class Predicate(FunctionElement[bool]):
+    """A truth value that stands in a WHERE as it is: ``... = 1`` around it would keep SQLite from its index."""
 
     inherit_cache = True
     type = sa.Boolean()
+
+    def self_group(self, against: Any = None) -> Any:
+        """Stay as it is."""
+        return self
+
+
+class _Among(Predicate):
+    """``column`` is in a list bound as one parameter, so that the statement is the same for every length."""
+
+    inherit_cache = True
+    inherit_cache = True
     name = "among"
 
 
