@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.sans.detector import Sector
+from pancommons.techniques.sans.detector import Sector, pixels_of
 from pancommons.techniques.sans.merge import Curve, curve_of, less
 from pancommons.techniques.sans.planning import Measurement
 from pancommons.techniques.sans.reduction import reduce_run, weigh_pixels, weigh_wavelengths
@@ -37,8 +37,8 @@ _ROUNDS = 12
 _FIRST_STEP = 4.0
 _LAST_STEP = 0.1251
 _MOST_STEPS = 10
-_OUTER = 240.0
-"""Radius, mm, up to which all quarters lie on the detector."""
+_WHOLE = 0.98
+"""Part of the distance from the beam to the nearest edge of the bank within which a quarter is seen whole."""
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,14 @@ class _Look:
         """Return the Q between which a quarter of the bank is seen whole at the middle wavelength."""
         recipe = self._made.recipe
         wavelength = float(np.median(recipe.wavelengths))
-        distance = self._bank.z - recipe.instrument.sample_z
-        inner = (recipe.user.radius[0] if recipe.user.radius else 40.0) + 15.0
-        scale = 2 * np.pi / wavelength / 1e3 / distance
-        return inner * scale, _OUTER * scale
+        pixels = pixels_of(self._bank, recipe.instrument, recipe.centre, recipe.user.sample_offset)
+        edges = (-pixels.x.min(), pixels.x.max(), -pixels.y.min(), pixels.y.max())
+        inner, outer = recipe.user.radius or (40.0, np.inf)
+        scale = 2 * np.pi / wavelength / pixels.z
+        low, high = (inner + 15.0) / 1e3, min(_WHOLE * min(edges), outer / 1e3)
+        if not low < high:
+            raise BadInput("leaves no ring around the beam to find its centre by", field="centre", remedy="give X,Y")
+        return low * scale, high * scale
 
     def misfit(self, centre: Floats) -> tuple[float, float]:
         """Return the squared differences over their variance, right to left and above to below."""
