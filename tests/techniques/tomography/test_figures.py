@@ -32,11 +32,18 @@ def contrast(file: Path) -> float:
 @pytest.mark.parametrize(
     ("given", "names"),
     [
-        ({}, ["slices.png", "sinograms.png", "centre.png", "histogram.png"]),
-        ({"centre": 24.5}, ["slices.png", "sinograms.png", "histogram.png"]),
+        ({}, ["slices.png", "sinograms.png", "centre.png", "resolution.png", "histogram.png"]),
+        ({"centre": 24.5}, ["slices.png", "sinograms.png", "resolution.png", "histogram.png"]),
+        (
+            {"centre": 24.5, "method": "cgls"},
+            ["slices.png", "sinograms.png", "convergence.png", "resolution.png", "histogram.png"],
+        ),
         ({"try_centres": "22:26"}, ["sinograms.png", "centres.png"]),
         ({"rows": "3:4", "region": "20:22,10:13"}, ["slices.png", "sinograms.png", "centre.png", "histogram.png"]),
-        ({"type": "uint16", "limits": "1e5:1e6"}, ["slices.png", "sinograms.png", "centre.png", "histogram.png"]),
+        (
+            {"type": "uint16", "limits": "1e5:1e6"},
+            ["slices.png", "sinograms.png", "centre.png", "resolution.png", "histogram.png"],
+        ),
     ],
     ids=str,
 )
