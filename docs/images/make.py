@@ -168,7 +168,7 @@ def phase() -> None:
     axes[0].plot(light[0, 32], color=ACCENT, lw=0.9, label="measured")
     axes[0].plot(retrieved[0, 32], color=INK, lw=1.2, label="after Paganin's filter")
     axes[0].set(xlabel="column (pixel)", ylabel="transmission")
-    axes[0].legend(frameon=False, loc="upper left", fontsize=9)
+    axes[0].legend(frameon=False, loc="upper center", fontsize=9)
     axes[0].set_title("A row of a projection", color=INK, loc="left")
     for axis, stack, title in ((axes[1], light, "Slice without"), (axes[2], retrieved, "Slice with phase retrieval")):
         sinogram = -np.log(stack[:, 32]).astype(np.float32)

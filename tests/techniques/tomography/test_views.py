@@ -9,14 +9,22 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as Drawing
 
 import pancommons
 from pancommons.base.errors import BadInput
 from pancommons.pipelines import registry
 from pancommons.pipelines.api import Run
 from pancommons.pipelines.simulating import simulate
+from tests.techniques.tomography.test_pipeline import PIXEL
 
 Simulate = Callable[..., tuple[Path, Path]]
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave figures empty: they have tests of their own."""
+    monkeypatch.setattr(Drawing, "savefig", lambda self, file, **_: Path(file).write_bytes(PIXEL))
 
 
 @pytest.fixture

@@ -11,12 +11,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pancommons.techniques.tomography.axis import Axis, find_axis, find_overlap
     from pancommons.techniques.tomography.centre import Centre, find_centre
     from pancommons.techniques.tomography.correct import attenuation, flat_field
     from pancommons.techniques.tomography.fourier import FourierReconstruction, reconstruct
+    from pancommons.techniques.tomography.frames import transmission, without_zingers
+    from pancommons.techniques.tomography.geometry import stitched
+    from pancommons.techniques.tomography.phase import paganin
     from pancommons.techniques.tomography.read import Scan, open_scan
 
 _PLACES = {
+    "without_zingers": "frames",
+    "transmission": "frames",
+    "stitched": "geometry",
+    "paganin": "phase",
+    "find_overlap": "axis",
+    "find_axis": "axis",
+    "Axis": "axis",
     "Centre": "centre",
     "FourierReconstruction": "fourier",
     "Scan": "read",
@@ -28,14 +39,21 @@ _PLACES = {
 }
 
 __all__ = [
+    "Axis",
     "Centre",
     "FourierReconstruction",
     "Scan",
     "attenuation",
+    "find_axis",
     "find_centre",
+    "find_overlap",
     "flat_field",
     "open_scan",
+    "paganin",
     "reconstruct",
+    "stitched",
+    "transmission",
+    "without_zingers",
 ]
 
 

@@ -15,7 +15,7 @@ from pancommons.nexus.read import open_file
 from pancommons.pipelines.declaration import Figure, Findings
 from pancommons.pipelines.job import Job
 from pancommons.techniques.tomography.curves import convergence_figure, resolution_figure
-from pancommons.techniques.tomography.planning import parameters_of, scan_of, tried_centres
+from pancommons.techniques.tomography.planning import parameters_of, scan_of, tried_centres, works_on_frames
 from pancommons.techniques.tomography.quality import inside, psnr, scale_to
 from pancommons.techniques.tomography.steps import unit_of_result
 
@@ -135,7 +135,7 @@ def _sinograms(job: Job, folder: Path) -> Figure:
     drawing = Drawing(figsize=(11, 4.2), layout="constrained")
     for axis, (name, title, label) in zip(
         drawing.subplots(1, 2),
-        (("sinogram_counts", "As measured", "counts"), ("sinogram", "Corrected", "line integral")),
+        (_measured(job), ("sinogram", "Corrected", "line integral")),
         strict=True,
     ):
         image = job.arrays[name]
@@ -151,6 +151,13 @@ def _sinograms(job: Job, folder: Path) -> Figure:
         "A row in the middle, as measured and as corrected line integrals. Vertical lines that stay become rings.",
         "Two sinograms side by side: raw counts, and line integrals with the flat field's structure gone.",
     )
+
+
+def _measured(job: Job) -> tuple[str, str, str]:
+    """Return the array, title and unit of what came before the logarithm."""
+    if works_on_frames(parameters_of(job)):
+        return "sinogram_counts", "After the corrections of whole frames", "transmission"
+    return "sinogram_counts", "As measured", "counts"
 
 
 def _evidence(job: Job, folder: Path) -> list[Figure]:
