@@ -144,6 +144,7 @@ def _counted(events: Events, spectra: bytes, edges: bytes, chosen: Chosen) -> ND
     keep = events.frames(chosen)
     wanted = np.flatnonzero(keep)
     if wanted.size:
+        every = wanted.size == 1 + wanted[-1] - wanted[0]
         with open_file(events.path) as file:
             group = file[events.group]
             low, high = int(events.first[wanted[0]]), int(events.first[wanted[-1] + 1])
@@ -151,8 +152,12 @@ def _counted(events: Events, spectra: bytes, edges: bytes, chosen: Chosen) -> ND
                 block = np.s_[start : min(start + _BLOCK, high)]
                 ids = np.asarray(read_block(group["event_id"], block), np.int64)
                 offsets = np.asarray(read_block(group["event_time_offset"], block), np.float64) * events.to_us
-                frames = np.searchsorted(events.first, np.arange(block.start, block.stop), side="right") - 1
-                count_events(ids, offsets, keep[frames], rows, times, counts)
+                if every:
+                    counting = np.ones(ids.size, np.bool_)
+                else:
+                    frames = np.searchsorted(events.first, np.arange(block.start, block.stop), side="right") - 1
+                    counting = keep[frames]
+                count_events(ids, offsets, counting, rows, times, counts)
     counts.flags.writeable = False
     return counts
 
