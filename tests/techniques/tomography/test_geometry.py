@@ -104,6 +104,13 @@ def test_tilt_is_found(degrees):
     assert axis.agreement > 0.99
 
 
+def test_large_projections_are_binned():
+    pair = phantom.projections(SHEPP, [0.3, 0.3 + np.pi], (133, 701), centre=360.4, tilt=np.deg2rad(0.5), points=(1, 1))
+    axis = find_axis(pair[:1], pair[1:], near=358)
+    assert np.rad2deg(axis.tilt) == pytest.approx(0.5, abs=0.02)
+    assert axis.centre == pytest.approx(360.4, abs=0.05)
+
+
 def test_noise_has_no_tilt_to_be_sure_of():
     noise = np.random.default_rng(1).standard_normal((2, 64, 64)).astype(np.float32)
     assert find_axis(noise[:1], noise[1:], near=31.5).agreement < 0.5

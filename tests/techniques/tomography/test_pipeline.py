@@ -432,14 +432,27 @@ def slow(tmp_path: Path) -> Iterator[tuple[dict[str, str], Path]]:
     yield {**os.environ, "PYTHONPATH": str(hook), "SLOW_UNITS": "0.25"}, tmp_path
 
 
-@pytest.mark.parametrize(("on", "parts"), [("processes", 1), ("processes", 4), ("threads", 3)])
+WHOLE_FRAMES = {"phase": "paganin", "delta_beta": 20.0, "zingers": 0.5, "air": "0:4", "tilt": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("on", "parts", "settings"),
+    [("processes", 1, {}), ("processes", 4, {}), ("threads", 3, {}), ("processes", 1, WHOLE_FRAMES)],
+)
 def test_killed_and_resumed_gives_the_same_bits(
-    simulate: Simulate, reconstruct: Reconstruct, slow: tuple[dict[str, str], Path], on: str, parts: int
+    simulate: Simulate,
+    reconstruct: Reconstruct,
+    slow: tuple[dict[str, str], Path],
+    on: str,
+    parts: int,
+    settings: dict[str, Any],
 ) -> None:
     environment, folder = slow
     raw, _ = simulate(rows=70)
     shutil.copy(raw, folder / "scan.nxs")
     command = [sys.executable, "-m", "pancommons", "run", "tomography", "scan.nxs", "--out", "r", "--workers", "2"]
+    for name, value in settings.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
     process = subprocess.Popen(
         [*command, "--on", on], cwd=folder, env=environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -453,7 +466,7 @@ def test_killed_and_resumed_gives_the_same_bits(
     process.wait()
     assert not (folder / "r" / "result.nxs").exists()
     again = pancommons.resume(folder / "r", listeners=())
-    np.testing.assert_array_equal(volume(again), volume(reconstruct(raw)))
+    np.testing.assert_array_equal(volume(again), volume(reconstruct(raw, **settings)))
 
 
 def test_everything_read_is_in_the_provenance(simulate: Simulate, reconstruct: Reconstruct, tmp_path: Path) -> None:

@@ -340,7 +340,8 @@ def _frame_units(scan: Scan, rows: int, parameters: TomographyParameters) -> lis
     memory = 3 * count * wanted * itemsize + 2 * together * whole * itemsize + (32 << 20)
     seconds, output = count * whole * itemsize * _SECONDS_PER_BYTE, count * wanted * itemsize
     if works_on_frames(parameters):
-        memory = count * (whole * (itemsize + 4) + wanted * 4) + whole * 16 + (32 << 20)
+        copies = 12 if parameters.tilt != 0 else 0
+        memory = count * (whole * (itemsize + 4 + copies) + wanted * 4) + whole * 16 + (32 << 20)
         seconds, output = seconds + count * whole * _SECONDS_PER_PIXEL, count * wanted * 4
     if optics := propagation_of(parameters, scan):
         width = kernel_width(optics.pixel_size, optics.distance, optics.energy, optics.delta_beta)
