@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from sickle import Sickle
 
 from pancommons.catalogue.access import LOCAL_USER
 from pancommons.catalogue.formats.datacite import NAMESPACE
-from pancommons.catalogue.opening import change_opening
 from pancommons.catalogue.policy import read_policy
+from pancommons.catalogue.read import Found, fetch
 from pancommons.catalogue.records import Dataset, Instrument, Terms
 from pancommons.catalogue.techniques import put_techniques
 from pancommons.catalogue.write import delete, load, put
@@ -89,7 +90,9 @@ def test_nothing_is_missed_while_half_of_it_changes(filled: Database, served: st
         for name in names[::4]:
             delete(connection, "dataset", name, by=LOCAL_USER, at=at)
         for name in names[1::4]:
-            change_opening(connection, "dataset", name, at, by=LOCAL_USER, at=at)
+            found = fetch(connection, "dataset", name, LOCAL_USER, at)
+            assert isinstance(found, Found) and isinstance(found.record, Dataset)
+            put(connection, replace(found.record, title="changed"), policy=POLICY, by=LOCAL_USER, at=at)
         for number in range(20):
             new = Dataset(pid=f"new/{number}", kind="simulated", title="new", creation_date=at)
             put(connection, new, policy=POLICY, by=LOCAL_USER, at=at)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from lxml import etree
-from sqlalchemy.engine import Connection
 from starlette.exceptions import HTTPException
 
 from pancommons.catalogue.formats.datacite import datacite
 from pancommons.catalogue.formats.dcat import dcat
-from pancommons.catalogue.formats.description import Description, Site
+from pancommons.catalogue.formats.description import Description
 from pancommons.catalogue.formats.schemaorg import schemaorg
 from pancommons.catalogue.formats.xml import stamp
-from pancommons.catalogue.oai.harvest import describe_dataset, headers
+from pancommons.catalogue.oai.harvest import describe_datasets, headers
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
 
 router = APIRouter()
@@ -89,25 +87,19 @@ def _catalogue(request: Request, shared: Shared, at: Now, after: int, form: str,
     with shared.database.read(STATEMENT_SECONDS) as connection:
         page = headers(connection, at, after=after, limit=_CATALOGUE_PAGE + 1)
         shown = [header.identifier for header in page[:_CATALOGUE_PAGE] if not header.deleted]
-        body = dcat(_descriptions(connection, shown, site, at), site).serialize(format=form)
+        body = dcat(describe_datasets(connection, shown, site, at).values(), site).serialize(format=form)
     links = {}
     if len(page) > _CATALOGUE_PAGE:
         links["Link"] = f'<{site.url}{request.url.path}?after={page[_CATALOGUE_PAGE - 1].place}>; rel="next"'
     return Response(body, media_type=media_type, headers=links)
 
 
-def _descriptions(connection: Connection, identifiers: list[str], site: Site, at: Now) -> Iterator[Description]:
-    for identifier in identifiers:
-        if described := describe_dataset(connection, identifier, site, at):
-            yield described
-
-
 def _described(identifier: str, request: Request, shared: Shared, at: Now) -> Description:
     with shared.database.read(STATEMENT_SECONDS) as connection:
-        described = describe_dataset(connection, identifier, shared.site(request), at)
-    if described is None:
+        described = describe_datasets(connection, [identifier], shared.site(request), at)
+    if identifier not in described:
         raise HTTPException(404, "there is no such dataset that anybody may see")
-    return described
+    return described[identifier]
 
 
 def _xml(root: etree._Element) -> Response:

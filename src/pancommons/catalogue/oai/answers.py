@@ -140,7 +140,7 @@ class _Verbs:
     def _record(self, element: etree._Element, request: Request) -> None:
         form = _format(request)
         assert request.identifier is not None  # noqa: S101 - it is needed
-        self._add_record(element, self._header(request.identifier), form)
+        self._add_records(element, [self._header(request.identifier)], form)
 
     def _list(self, element: etree._Element, request: Request) -> None:
         form = _format(request)
@@ -156,10 +156,10 @@ class _Verbs:
         if not found and not request.resumed:
             raise OaiError("noRecordsMatch", "nothing has changed there")
         page = found[:PAGE]
-        for header in page:
-            if request.verb == "ListRecords":
-                self._add_record(element, header, form)
-            else:
+        if request.verb == "ListRecords":
+            self._add_records(element, page, form)
+        else:
+            for header in page:
                 self._add_header(element, header)
         more = len(found) > PAGE
         if more or request.resumed:
@@ -177,14 +177,14 @@ class _Verbs:
             raise OaiError("idDoesNotExist", f"there is no record {identifier[:100]}")
         return found[0]
 
-    def _add_record(self, element: etree._Element, header: harvest.Header, form: Format) -> None:
-        record = _add(element, "record")
-        described = None
-        if not header.deleted:
-            described = harvest.describe_dataset(self.connection, header.identifier, self.site, self.at)
-        self._add_header(record, header)
-        if described is not None:
-            _add(record, "metadata").append(form.write(described))
+    def _add_records(self, element: etree._Element, page: Sequence[harvest.Header], form: Format) -> None:
+        there = [header.identifier for header in page if not header.deleted]
+        told = harvest.describe_datasets(self.connection, there, self.site, self.at)
+        for header in page:
+            record = _add(element, "record")
+            self._add_header(record, header)
+            if header.identifier in told:
+                _add(record, "metadata").append(form.write(told[header.identifier]))
 
     def _add_header(self, element: etree._Element, header: harvest.Header) -> None:
         told = _add(element, "header", **({"status": "deleted"} if header.deleted else {}))

@@ -18,9 +18,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pancommons.catalogue.access import ANONYMOUS, Action, visible
 from pancommons.catalogue.formats.description import Description, Site, Surroundings, describe
-from pancommons.catalogue.read import Found, fetch
+from pancommons.catalogue.read import Found, fetch_many
 from pancommons.catalogue.records import Dataset, Document, Instrument, Technique
-from pancommons.catalogue.tables import datasets, instruments, techniques
+from pancommons.catalogue.tables import datasets, documents, instruments, techniques
 from pancommons.store.functions import among
 from pancommons.store.schema import Instant, floor
 
@@ -151,34 +151,47 @@ def earliest(connection: Connection, at: datetime) -> datetime:
     return found if isinstance(found, datetime) else first or at
 
 
-def describe_dataset(connection: Connection, key: str, site: Site, at: datetime) -> Description | None:
-    """Describe a dataset as anybody may see it; None if nobody may."""
-    found = fetch(connection, "dataset", key, ANONYMOUS, at)
-    if not isinstance(found, Found) or not isinstance(found.record, Dataset):
-        return None
-    record = found.record
-    line = fetch(connection, "instrument", record.instrument, ANONYMOUS, at) if record.instrument else None
-    papers = {pid: fetch(connection, "document", pid, ANONYMOUS, at) for pid in record.documents}
-    around = Surroundings(
-        instrument=line.record if isinstance(line, Found) and isinstance(line.record, Instrument) else None,
-        documents={
-            pid: one.record
-            for pid, one in papers.items()
-            if isinstance(one, Found) and isinstance(one.record, Document)
-        },
-        techniques=_named(connection, record.techniques),
-        file_names=tuple(file.name for file in record.files),
-    )
-    return describe(
-        record,
-        found.identifier,
-        site,
-        around,
-        open_from=found.public_from,
-        published=max(found.created_at, found.findable_from or found.created_at),
-        updated=found.updated_at,
-        at=at,
-    )
+def describe_datasets(
+    connection: Connection, identifiers: Sequence[str], site: Site, at: datetime
+) -> dict[str, Description]:
+    """Describe datasets as anybody may see them, by our identifier; those nobody may see are left out."""
+    found = _public(connection, "dataset", datasets.c.identifier, identifiers, at)
+    wanted = [one.record for one in found if isinstance(one.record, Dataset)]
+    lines = _public(connection, "instrument", instruments.c.pid, [one.instrument for one in wanted], at)
+    papers = _public(connection, "document", documents.c.pid, [pid for one in wanted for pid in one.documents], at)
+    by_pid = {one.record.pid: one.record for one in (*lines, *papers)}
+    methods = _named(connection, [pid for one in wanted for pid in one.techniques])
+    told = {}
+    for one in found:
+        record = one.record
+        assert isinstance(record, Dataset)  # noqa: S101 - the kind that was asked for
+        line = by_pid.get(record.instrument or "")
+        cited = {pid: by_pid[pid] for pid in record.documents if pid in by_pid}
+        around = Surroundings(
+            instrument=line if isinstance(line, Instrument) else None,
+            documents={pid: paper for pid, paper in cited.items() if isinstance(paper, Document)},
+            techniques={pid: methods[pid] for pid in record.techniques if pid in methods},
+            file_names=tuple(file.name for file in record.files),
+        )
+        told[one.identifier] = describe(
+            record,
+            one.identifier,
+            site,
+            around,
+            open_from=one.public_from,
+            published=max(one.created_at, one.findable_from or one.created_at),
+            updated=one.updated_at,
+            at=at,
+        )
+    return told
+
+
+def _public(
+    connection: Connection, kind: str, column: sa.Column[str], keys: Sequence[str | None], at: datetime
+) -> list[Found]:
+    """Fetch what anybody may see of records with these keys, without pictures."""
+    known = sorted({key for key in keys if key})
+    return fetch_many(connection, kind, among(column, known), ANONYMOUS, at, pictures=False) if known else []
 
 
 def _named(connection: Connection, pids: Sequence[str]) -> dict[str, Technique]:
