@@ -55,7 +55,7 @@ def test_the_page_of_parameters_has_all_of_the_schema(name: str) -> None:
     page = _page_maker().path(name).read_text(encoding="utf-8")
     pipeline = registry.load(name)
     assert pipeline.simulator is not None
-    named = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    named = set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE))
     merits = {merit.name for merit in pipeline.merits}
     known = {*pipeline.parameters.model_fields, *pipeline.simulator.parameters.model_fields, *pipeline.presets, *merits}
     assert named == known
