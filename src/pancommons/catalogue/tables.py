@@ -107,7 +107,7 @@ for _table in (documents, instruments, samples):
     sa.Index(f"ix_{_table.name}_discoverable", _table.c.discoverable_from, _table.c.deleted_at)
 for _table in (documents, instruments, samples, datasets):
     sa.Index(f"ix_{_table.name}_updated", _table.c.updated_at, _table.c.sequence)
-sa.Index("ix_datasets_public", datasets.c.public_from, datasets.c.deleted_at)
+sa.Index("ix_datasets_public", datasets.c.public_from, datasets.c.deleted_at, datasets.c.findable_from)
 sa.Index("ix_datasets_findable", datasets.c.findable_from, datasets.c.deleted_at)
 sa.Index("ix_datasets_creation", datasets.c.creation_date, datasets.c.id)
 sa.Index("ix_datasets_title", datasets.c.title)

@@ -55,11 +55,10 @@ def search(
         If the filter is malformed or names what there is not.
     """
     asked = read_filter(model(kind), given, name=name)
+    _check_rankable(asked, name)
     ground = Ground(connection.dialect.name, principal, at)
     if asked.query is None:
         return _answers(asked, _page(asked, ground, connection), ground, connection)
-    if asked.model.name not in TEXT_INDEXES:
-        raise BadFilter(f"a {asked.model.name} has no text to rank by", field=f"{name}.query")
     wanted = query_terms(asked.query)
     if asked.order:
         return _answers(asked, _page(asked, ground, connection, terms=wanted), ground, connection, wanted)
@@ -107,6 +106,7 @@ def files(
     if key is None:
         return None
     asked = read_filter(FILE, given, name=name)
+    _check_rankable(asked, name)
     ground = Ground(connection.dialect.name, principal, at)
     return _answers(asked, _page(asked, ground, connection, dataset=key), ground, connection)
 
@@ -169,6 +169,11 @@ def score(
         "started": started.isoformat(),
         "ended": datetime.now(UTC).isoformat(),
     }
+
+
+def _check_rankable(asked: Filter, name: str) -> None:
+    if asked.query is not None and asked.model.name not in TEXT_INDEXES:
+        raise BadFilter(f"a {asked.model.name} has no text to rank by", field=f"{name}.query")
 
 
 def _hits(asked: Filter, wanted: list[str], ground: Ground, connection: Connection) -> list[Any]:

@@ -78,7 +78,7 @@ def _condition_way(part: Condition, model: Model, table: Alias, ground: Ground) 
 def _reached(include: Include, model: Model, ground: Ground, connection: Connection) -> Select[Any] | None:
     """Select the ids of the parents of an include's matches, where an index leads to these."""
     scope = include.scope
-    child = ground.alias(TABLES[scope.model.name])
+    child = ground.alias(TABLES[scope.model.name], first=True)
     if _is_indexed(scope.where, scope.model):
         inner = passes(scope, child, ground)
     else:

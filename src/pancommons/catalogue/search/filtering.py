@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.sql.selectable import Alias
 
 from pancommons.catalogue.search.ground import Ground, keywords_of
@@ -33,7 +32,7 @@ from pancommons.catalogue.search.query import (
 )
 from pancommons.catalogue.search.regexps import Pattern
 from pancommons.catalogue.tables import technique_closure, technique_synonyms, techniques
-from pancommons.store.functions import among, contains, fold
+from pancommons.store.functions import Predicate, among, contains, fold
 from pancommons.store.text import SEPARATOR, with_substring
 
 TOLERANCE = 1e-12
@@ -53,7 +52,7 @@ def condition(asked: Condition, model: Model, table: Alias, ground: Ground) -> C
     if isinstance(asked, Not):
         return sa.not_(sa.func.coalesce(condition(asked.part, model, table, ground), sa.false(), type_=sa.Boolean()))
     if isinstance(asked, Measured):
-        return sa.or_(*(_read(reading, asked, table) for reading in asked.unit.readings))
+        return sa.or_(*(_read(reading, asked, table, ground) for reading in asked.unit.readings))
     if isinstance(asked, Text):
         return _text(asked.literal, model, table, ground)
     return _leaf_of(asked, model, table, ground)
@@ -100,7 +99,7 @@ def _leaf_of(asked: Leaf | Missing, model: Model, table: Alias, ground: Ground) 
         if asked.field == "name":
             return _below(partial(_leaf, asked), table, ground, names=True)
         return _below(lambda pid: _leaf(asked, pid), table, ground, names=False)
-    return _leaf(asked, expression)
+    return _leaf(asked, ground.beside(table, expression) if kind is None else expression)
 
 
 def _is_key(text: str) -> bool:
@@ -149,9 +148,9 @@ def _below(
     return table.c.id.in_(found.where(passes))
 
 
-def _read(reading: Reading, asked: Measured, table: Alias) -> ColumnElement[bool]:
+def _read(reading: Reading, asked: Measured, table: Alias, ground: Ground) -> ColumnElement[bool]:
     si = table.c.si
-    parts = [table.c.dimension == reading.dimension]
+    parts = [ground.beside(table, table.c.dimension) == reading.dimension]
     if reading.names is not None:
         parts.append(among(table.c.name, reading.names))
     plain = reading.power == 1
@@ -176,11 +175,10 @@ def _near(si: Expression, order: Order, value: float) -> ColumnElement[bool]:
     return _compared(si, order, value + outward)
 
 
-class _Found(FunctionElement[bool]):
+class _Found(Predicate):
     """A regular expression is found in a text, in the spelling of the database's engine."""
 
     inherit_cache = True
-    type = sa.Boolean()
     name = "found"
 
     @classmethod

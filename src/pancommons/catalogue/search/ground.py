@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import Alias
 
 from pancommons.catalogue.access import ANONYMOUS, Action, Principal, visible
@@ -29,11 +30,30 @@ class Ground:
     principal: Principal
     at: datetime
     _taken: Counter[sa.Table] = field(default_factory=Counter, repr=False)
+    _first: set[Alias] = field(default_factory=set, repr=False)
 
-    def alias(self, table: sa.Table) -> Alias:
-        """Return another name for a table that the request has not used yet."""
+    def alias(self, table: sa.Table, *, first: bool = False) -> Alias:
+        """Return another name for a table that the request has not used yet.
+
+        Parameters
+        ----------
+        first
+            The table is where a subquery begins, not joined to a row at hand.
+        """
         self._taken[table] += 1
-        return _alias(table, self._taken[table])
+        alias = _alias(table, self._taken[table])
+        if first:
+            self._first.add(alias)
+        return alias
+
+    def beside(self, table: Alias, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Keep SQLite from beginning with a column's index where it has a row of another table at hand.
+
+        It would read every parameter in a range for each dataset, not the few that the dataset has.
+        """
+        if self.dialect != "sqlite" or table in self._first:
+            return column
+        return sa.sql.elements.UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
     def seen(self, table: Alias) -> ColumnElement[bool]:
         """Say that a row may be discovered.

@@ -293,7 +293,7 @@ def upgrade() -> None:
     op.create_index("ix_datasets_findable", "datasets", ["findable_from", "deleted_at"], unique=False)
     op.create_index("ix_datasets_instrument", "datasets", ["instrument_id", "creation_date"], unique=False)
     op.create_index(op.f("ix_datasets_proposal_id"), "datasets", ["proposal_id"], unique=False)
-    op.create_index("ix_datasets_public", "datasets", ["public_from", "deleted_at"], unique=False)
+    op.create_index("ix_datasets_public", "datasets", ["public_from", "deleted_at", "findable_from"], unique=False)
     op.create_index("ix_datasets_title", "datasets", ["title"], unique=False)
     op.create_index("ix_datasets_updated", "datasets", ["updated_at", "sequence"], unique=False)
     op.create_table(
