@@ -20,7 +20,7 @@ from pancommons.catalogue.access import ANONYMOUS, Action, visible
 from pancommons.catalogue.formats.description import Description, Site, Surroundings, describe
 from pancommons.catalogue.read import Found, fetch_many
 from pancommons.catalogue.records import Dataset, Document, Instrument, Technique
-from pancommons.catalogue.tables import datasets, documents, instruments, techniques
+from pancommons.catalogue.tables import dataset_techniques, datasets, documents, instruments, techniques
 from pancommons.store.functions import among
 from pancommons.store.schema import Instant, floor
 
@@ -76,18 +76,7 @@ def headers(
     only
         One identifier.
     """
-    now = sa.literal(floor(at), Instant())
-    seen = visible(datasets, ANONYMOUS, Action.DISCOVER, at)
-    gone = sa.and_(datasets.c.deleted_at.is_not(None), datasets.c.findable_from <= datasets.c.deleted_at)
-    withdrawn = datasets.c.withdrawn_at.is_not(None)
-    stamp = _latest(now)
-    conditions: list[ColumnElement[bool]] = [sa.or_(seen, gone, withdrawn), datasets.c.sequence > after]
-    if start is not None:
-        conditions.append(stamp >= sa.literal(start, Instant()))
-    if stop is not None:
-        conditions.append(stamp < sa.literal(stop, Instant()))
-    if within is not None:
-        conditions.append(within)
+    conditions = [*_asked(at, start, stop, within), datasets.c.sequence > after]
     if only is not None:
         conditions.append(datasets.c.identifier == only)
     rows = connection.execute(
@@ -95,8 +84,8 @@ def headers(
             datasets.c.id,
             datasets.c.identifier,
             datasets.c.sequence,
-            sa.type_coerce(stamp, Instant()).label("stamp"),
-            sa.not_(seen).label("hidden"),
+            _latest(at).label("stamp"),
+            sa.not_(_seen(at)).label("hidden"),
             instruments.c.facility,
             instruments.c.identifier.label("instrument"),
         )
@@ -126,29 +115,35 @@ def count(
     within: ColumnElement[bool] | None,
 ) -> int:
     """Count a whole list."""
-    now = sa.literal(floor(at), Instant())
-    gone = sa.and_(datasets.c.deleted_at.is_not(None), datasets.c.findable_from <= datasets.c.deleted_at)
-    seen = visible(datasets, ANONYMOUS, Action.DISCOVER, at)
-    conditions = [sa.or_(seen, gone, datasets.c.withdrawn_at.is_not(None))]
-    if start is not None:
-        conditions.append(_latest(now) >= sa.literal(start, Instant()))
-    if stop is not None:
-        conditions.append(_latest(now) < sa.literal(stop, Instant()))
-    if within is not None:
-        conditions.append(within)
+    conditions = _asked(at, start, stop, within)
     return int(connection.execute(sa.select(sa.func.count()).select_from(datasets).where(*conditions)).scalar_one())
 
 
 def earliest(connection: Connection, at: datetime) -> datetime:
-    """Return the moment before which nothing changed."""
-    first = connection.execute(
-        sa.select(datasets.c.created_at)
-        .where(visible(datasets, ANONYMOUS, Action.DISCOVER, at))
-        .order_by(datasets.c.sequence)
-        .limit(1)
-    ).scalar()
-    found = connection.execute(sa.select(sa.func.min(datasets.c.created_at))).scalar()
-    return found if isinstance(found, datetime) else first or at
+    """Return a moment before which nothing in the list changed."""
+    first = sa.select(datasets.c.updated_at).where(*_asked(at)).order_by(datasets.c.sequence).limit(1)
+    found: datetime | None = connection.execute(first).scalar()
+    return found or at
+
+
+def _asked(
+    at: datetime,
+    start: datetime | None = None,
+    stop: datetime | None = None,
+    within: ColumnElement[bool] | None = None,
+) -> list[ColumnElement[bool]]:
+    """Make the conditions of a list: public or once public, changed between two moments, in a set."""
+    gone = sa.and_(datasets.c.deleted_at.is_not(None), datasets.c.findable_from <= datasets.c.deleted_at)
+    conditions: list[ColumnElement[bool]] = [sa.or_(_seen(at), gone, datasets.c.withdrawn_at.is_not(None))]
+    if start is not None:
+        conditions.append(_latest(at) >= sa.literal(start, Instant()))
+    if stop is not None:
+        conditions.append(_latest(at) < sa.literal(stop, Instant()))
+    return conditions if within is None else [*conditions, within]
+
+
+def _seen(at: datetime) -> ColumnElement[bool]:
+    return visible(datasets, ANONYMOUS, Action.DISCOVER, at)
 
 
 def describe_datasets(
@@ -200,8 +195,7 @@ def _named(connection: Connection, pids: Sequence[str]) -> dict[str, Technique]:
 
 
 def _techniques(connection: Connection, ids: list[int]) -> dict[int, tuple[str, ...]]:
-    from pancommons.catalogue.tables import dataset_techniques as link
-
+    link = dataset_techniques
     found: dict[int, tuple[str, ...]] = {}
     for row in connection.execute(
         sa.select(link.c.dataset_id, techniques.c.pid)
@@ -213,8 +207,9 @@ def _techniques(connection: Connection, ids: list[int]) -> dict[int, tuple[str, 
     return found
 
 
-def _latest(now: Any) -> ColumnElement[Any]:
+def _latest(at: datetime) -> ColumnElement[Any]:
     """Return the last moment at which a dataset changed for the public: written, made findable, opened."""
+    now = sa.literal(floor(at), Instant())
     stamp: Any = datasets.c.updated_at
     for since in (datasets.c.findable_from, datasets.c.public_from):
         stamp = sa.case((sa.and_(since.is_not(None), since <= now, since > stamp), since), else_=stamp)
