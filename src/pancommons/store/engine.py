@@ -21,6 +21,7 @@ from pancommons.base.settings import settings
 from pancommons.store import functions
 
 _BUSY_MS = 30_000
+_MAPPED = 0x7FFF0000  # the most that SQLite maps; what lies beyond is read at twice the cost
 _CHECK_EVERY = 20_000  # virtual-machine steps of SQLite between two looks at the clock
 
 

@@ -20,7 +20,7 @@ from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.joining import passes, required
 from pancommons.catalogue.search.mapping import LINKS, TABLES, TEXT_INDEXES
 from pancommons.catalogue.search.models import Model
-from pancommons.catalogue.search.query import All, Condition, Equals, Filter, Include, Text
+from pancommons.catalogue.search.query import All, Condition, Contains, Equals, Filter, Include, Text
 
 FEW = 20_000
 _GRAM = 3
@@ -36,10 +36,24 @@ _INDEXED = {
 
 @dataclass(frozen=True)
 class _Way:
-    """Something a record must fulfil, to be asked of each, or whose records an index gives."""
+    """Something a record must fulfil, to be asked of each, or whose records an index gives.
+
+    Attributes
+    ----------
+    exact
+        Whether the index gives just those that fulfil it, and not some others too.
+    """
 
     check: ColumnElement[bool]
     ids: Select[Any] | None = None
+    exact: bool = True
+
+    def begun(self, table: Alias) -> ColumnElement[bool]:
+        """Say the same so that the index is used."""
+        if self.ids is None:
+            return self.check
+        given = table.c.id.in_(self.ids)
+        return given if self.exact else sa.and_(given, self.check)
 
 
 def restricted(
@@ -53,15 +67,16 @@ def restricted(
         All records will be looked at, as for a count: then an index helps even if it gives many.
     """
     if ground.dialect != "sqlite":
-        return passes(asked, table, ground)
+        ways = [_condition_way(part, asked.model, table, ground) for part in _parts(asked)]
+        hints = [table.c.id.in_(way.ids) for way in ways if way.ids is not None and not way.exact]
+        return [*passes(asked, table, ground), *hints]
     ways = _ways(asked, table, ground, connection)
     best = _best(ways, connection, all_of_them=all_of_them)
-    return [table.c.id.in_(way.ids) if way is best and way.ids is not None else way.check for way in ways]
+    return [way.begun(table) if way is best else way.check for way in ways]
 
 
 def _ways(asked: Filter, table: Alias, ground: Ground, connection: Connection) -> list[_Way]:
-    parts = asked.where.parts if isinstance(asked.where, All) else () if asked.where is None else (asked.where,)
-    ways = [_condition_way(part, asked.model, table, ground) for part in parts]
+    ways = [_condition_way(part, asked.model, table, ground) for part in _parts(asked)]
     for include in asked.include:
         if include.requires:
             check = required(include, asked.model, table, ground)
@@ -69,24 +84,34 @@ def _ways(asked: Filter, table: Alias, ground: Ground, connection: Connection) -
     return ways
 
 
+def _parts(asked: Filter) -> tuple[Condition, ...]:
+    """Return the conditions that must all hold."""
+    if asked.where is None:
+        return ()
+    return asked.where.parts if isinstance(asked.where, All) else (asked.where,)
+
+
 def _condition_way(part: Condition, model: Model, table: Alias, ground: Ground) -> _Way:
-    through_index = isinstance(part, Text) and model.name in TEXT_INDEXES and len(part.literal) >= _GRAM
-    ids = text_ids(part.literal, model, ground) if isinstance(part, Text) and through_index else None
-    return _Way(condition(part, model, table, ground), ids)
+    check = condition(part, model, table, ground)
+    if model.name not in TEXT_INDEXES or not isinstance(part, (Text, Contains)) or len(part.literal) < _GRAM:
+        return _Way(check)
+    if isinstance(part, Contains) and part.field not in model.searched:
+        return _Way(check)
+    return _Way(check, text_ids(part.literal, model, ground), exact=isinstance(part, Text))
 
 
 def _reached(include: Include, model: Model, ground: Ground, connection: Connection) -> Select[Any] | None:
     """Select the ids of the parents of an include's matches, where an index leads to these."""
     scope = include.scope
     child = ground.alias(TABLES[scope.model.name], first=True)
-    if _is_indexed(scope.where, scope.model):
+    if _is_indexed(scope):
         inner = passes(scope, child, ground)
     else:
         ways = _ways(scope, child, ground, connection)
         best = _best(ways, connection, all_of_them=False)
         if best is None or best.ids is None:
             return None
-        inner = [child.c.id.in_(way.ids) if way is best and way.ids is not None else way.check for way in ways]
+        inner = [way.begun(child) if way is best else way.check for way in ways]
     link = LINKS[model.name, include.relation.name]
     conditions = [ground.seen(child), *inner]
     if link.through is not None:
@@ -98,12 +123,11 @@ def _reached(include: Include, model: Model, ground: Ground, connection: Connect
     return sa.select(parent.c.id).where(parent.c[link.near].in_(sa.select(child.c.id).where(*conditions)))
 
 
-def _is_indexed(where: Condition | None, model: Model) -> bool:
-    if where is None:
+def _is_indexed(asked: Filter) -> bool:
+    if asked.where is None:
         return False
-    parts = where.parts if isinstance(where, All) else (where,)
-    names = _INDEXED.get(model.name, set())
-    return model.name in _SMALL or any(isinstance(part, Equals) and part.field in names for part in parts)
+    names = _INDEXED.get(asked.model.name, set())
+    return asked.model.name in _SMALL or any(isinstance(part, Equals) and part.field in names for part in _parts(asked))
 
 
 def _best(ways: list[_Way], connection: Connection, *, all_of_them: bool) -> _Way | None:
