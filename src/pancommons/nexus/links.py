@@ -175,8 +175,8 @@ def files_read(path: str | Path, *datasets: str) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def all_sources(path: str | Path, *, most: int = MOST_LINKS) -> list[Source]:
-    """List everything a file refers to outside itself, and its soft links to nothing.
+def all_sources(path: str | Path, *, most: int = MOST_LINKS, soft: bool = True) -> list[Source]:
+    """List everything a file refers to outside itself, and (with ``soft``) its soft links to nothing.
 
     At most ``most`` links are looked at, in breadth before depth, hard-linked circles once.
 
@@ -187,6 +187,8 @@ def all_sources(path: str | Path, *, most: int = MOST_LINKS) -> list[Source]:
     """
     path, trace = Path(path), _Trace()
     for place, link in _links(path, most):
+        if isinstance(link, h5py.SoftLink) and not soft:
+            continue
         if isinstance(link, h5py.ExternalLink):
             trace.refer(path, place, "external link", link.filename, link.path, 0)
         elif not trace.follow(path, place, 0) and isinstance(link, h5py.SoftLink):

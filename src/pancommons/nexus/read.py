@@ -16,6 +16,7 @@ from pancommons.base.errors import BadInput
 from pancommons.nexus import units
 from pancommons.nexus.text import as_text, as_texts, is_placeholder
 
+_LARGEST = 256 << 20
 _ENTRY_MEMBERS = frozenset({"definition", "instrument", "data"})
 
 
@@ -151,9 +152,11 @@ def _entry(name: str, group: h5py.Group) -> Entry:
 
 
 def value(group: h5py.Group, path: str) -> Any | None:
-    """Return the whole value of a small dataset as h5py gives it; None where absent or unreadable."""
+    """Return the whole value of a small dataset as h5py gives it; None where absent, unreadable or above 256 MiB."""
     dataset = member(group, path)
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        return None
+    if dataset.size * dataset.dtype.itemsize > _LARGEST:
         return None
     try:
         return dataset[()]

@@ -81,14 +81,16 @@ class Entry:
         self.simulated = simulated
         self.remarks: dict[str, Any] = {"entry": self.where, "mapping": whole.mappings.digest}
         self.mapping = whole.mappings.default
-        name, facility = self._instrument_names()
-        self.mapping = whole.mappings.choose(whole.path.as_posix(), name, facility, whole.creator)
+        self.names = self._instrument_names()
+        self.mapping = whole.mappings.choose(whole.path.as_posix(), *self.names, whole.creator)
+        if self.mapping is not whole.mappings.default:
+            self.names = self._instrument_names()
 
     def harvest(self, linked: LinkedFiles, taken: set[str]) -> Harvested:
         """Gather all that the entry says; ``taken`` are the PIDs of the file's other entries."""
         rules = self.mapping
         instrument = self._instrument()
-        facility = instrument.facility if instrument else self._instrument_names()[1]
+        facility = instrument.facility if instrument else self.names[1]
         kind = self._kind()
         experiment, run = self._first(rules.identifier.experiment), self._first(rules.identifier.run)
         proposal = None
@@ -161,7 +163,7 @@ class Entry:
         return name, self.mapping.facility_called(given) if given else self.mapping.site.facility
 
     def _instrument(self) -> Instrument | None:
-        name, facility = self._instrument_names()
+        name, facility = self.names
         if name and not facility:
             self.remarks["instrument"] = name
             self.whole.notes.append(f"instrument {name} is left out: the file does not say of which facility")

@@ -43,9 +43,7 @@ def linked_files(path: Path, roots: Roots, digest: Callable[[Path], str] | None)
     """Find what a file refers to; a file it lacks is looked for where it would lie beside it."""
     known: dict[Path, File | None] = {}
     found = []
-    for source in all_sources(path, most=_MOST_LINKS):
-        if source.kind == "soft link":
-            continue
+    for source in all_sources(path, most=_MOST_LINKS, soft=False):
         where = source.found or source.file.parent / source.target
         if where.resolve() == path.resolve():
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,7 @@ from pancommons.store.engine import Database
 from pancommons.store.schema import instant_text
 
 Status = Literal["added", "changed", "unchanged", "skipped", "failed"]
+_MOST_REMEMBERED = 10_000
 _ORDER: tuple[Status, ...] = ("unchanged", "added", "changed")
 
 
@@ -72,6 +73,7 @@ class Catalogue:
     mapping: str
     policy: Policy
     by: Principal
+    _there: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def prepare(self) -> None:
         """Put in what files refer to: the techniques of the package."""
@@ -129,13 +131,27 @@ class Catalogue:
             return Outcome(harvest.path, "skipped", later=True)
         try:
             with self.database.write() as connection:
-                return _Filing(self, connection, place, harvest).file()
+                filing = _Filing(self, connection, place, harvest)
+                outcome = filing.file()
+            self._remember(filing.there)
+            return outcome
         except PanError as error:
+            self._there.clear()
             return Outcome(harvest.path, "failed", problem=str(error).removesuffix("."))
         except (sa.exc.StatementError, UnicodeError) as error:
             if isinstance(error, sa.exc.OperationalError):
                 raise
             return Outcome(harvest.path, "failed", problem=f"cannot be kept ({type(error).__name__})")
+
+    def _remember(self, there: dict[tuple[str, str], str]) -> None:
+        """Keep which records that files refer to are in the catalogue, so that they need not be looked up each time."""
+        if len(self._there) > _MOST_REMEMBERED:
+            self._there.clear()
+        self._there.update(there)
+
+    def remembered(self, record: Document | Instrument | Sample) -> str | None:
+        """Return the PID under which a record is in the catalogue, if that is remembered."""
+        return self._there.get((type(record).__name__, record.pid))
 
 
 class _Filing:
@@ -144,6 +160,7 @@ class _Filing:
     def __init__(self, catalogue: Catalogue, connection: Connection, place: Place, harvest: Harvest) -> None:
         self.catalogue, self.connection, self.place, self.harvest = catalogue, connection, place, harvest
         self.at = datetime.now(UTC)
+        self.there: dict[tuple[str, str], str] = {}
         self.notes = list(harvest.notes)
         self.here = {row.remarks.get("entry"): row for row in _known(connection, place)}
 
@@ -255,15 +272,22 @@ class _Filing:
 
     def _ensure(self, record: Document | Instrument | Sample, also: str | None = None) -> str | None:
         """Add a record that others refer to, unless it is there; return its PID, None if it was deleted."""
-        kind = type(record).__name__.lower()
+        name = type(record).__name__
+        if (pid := self.catalogue.remembered(record)) is not None:
+            return pid
+        kind = name.lower()
         for key in filter(None, (record.pid, also)):
             found = find(self.connection, kind, key)
             if found is not None:
                 table = RECORDS[kind]
                 query = sa.select(table.c.pid, table.c.deleted_at).where(table.c.id == found)
                 row = self.connection.execute(query).one()
-                return None if row.deleted_at is not None else str(row.pid)
+                if row.deleted_at is not None:
+                    return None
+                self.there[name, record.pid] = row.pid
+                return str(row.pid)
         put(self.connection, record, policy=self.catalogue.policy, by=self.catalogue.by, at=self.at)
+        self.there[name, record.pid] = record.pid
         return record.pid
 
     def _known_techniques(self, wanted: tuple[str, ...]) -> tuple[str, ...]:

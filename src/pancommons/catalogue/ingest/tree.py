@@ -55,6 +55,7 @@ class Tree:
         self._file, self._path, self._allowed = file, path, allowed
         self._steps = 0
         self._classes: dict[h5py.h5g.GroupID, list[tuple[str, tuple[str, str]]]] = {}
+        self._members: dict[tuple[h5py.h5g.GroupID, str], h5py.Group | h5py.Dataset | None] = {}
         self._opened: dict[Path, h5py.File] = {}
         self._exits = ExitStack()
 
@@ -84,7 +85,7 @@ class Tree:
             yield group, where
             return
         for name in self._named(group, steps[0]):
-            found = self._member(group, name)
+            found = self._seen(group, name)
             inner = f"{where.rstrip('/')}/{name}"
             if isinstance(found, h5py.Group):
                 yield from self._below(found, inner, steps[1:])
@@ -103,10 +104,16 @@ class Tree:
         for number, name in enumerate(group):
             if number >= _MOST_MEMBERS or self.exhausted:
                 break
-            inner = self._member(group, name)
+            inner = self._seen(group, name)
             if isinstance(inner, h5py.Group):
                 found.append((name, (nx_class(inner), as_text(attribute(inner, "canSAS_class")) or "")))
         return found
+
+    def _seen(self, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+        key = (group.id, name)
+        if key not in self._members:
+            self._members[key] = self._member(group, name)
+        return self._members[key]
 
     def _member(self, group: h5py.Group, name: str, hops: int = 0) -> h5py.Group | h5py.Dataset | None:
         """Return a member of a group: through soft links, and external ones to files that may be read."""
