@@ -56,7 +56,8 @@ def _binary(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join([*map(str, reversed(folders)), os.environ.get("PATH", "")]))
 
 
-def _start() -> Cluster | str:
+def start() -> Cluster | str:
+    """Start a cluster; a sentence says why there is none."""
     initdb, control = _binary("initdb"), _binary("pg_ctl")
     if initdb is None or control is None:
         return "PostgreSQL is not installed (Debian: apt-get install postgresql)"
@@ -77,7 +78,8 @@ def _start() -> Cluster | str:
     return Cluster(folder)
 
 
-def _stop(cluster: Cluster) -> None:
+def stop(cluster: Cluster) -> None:
+    """End a cluster and remove its folder."""
     control = str(_binary("pg_ctl"))
     user = cluster.folder.owner() if os.geteuid() == 0 else None
     command = [control, "-D", str(cluster.folder / "data"), "-m", "immediate", "stop"]
@@ -88,13 +90,13 @@ def _stop(cluster: Cluster) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
     """Give a cluster for the whole session; skip where there is none, but fail in CI."""
-    started = _start()
+    started = start()
     if isinstance(started, str):
         if os.environ.get("CI") == "true":
             pytest.fail(started)
         pytest.skip(started)
     yield started
-    _stop(started)
+    stop(started)
 
 
 @pytest.fixture(scope="session")
