@@ -96,6 +96,11 @@ class Ground:
         column: ColumnElement[Any] = table.c[COLUMNS.get((model.name, name), name)]
         return sa.type_coerce(column, sa.Text()) if kind is Kind.INSTANT else column
 
+    def optional(self, model: Model, table: Alias, name: str) -> bool:
+        """Say whether a field may have no value."""
+        column = table.c.get(COLUMNS.get((model.name, name), name))
+        return bool(getattr(column, "nullable", name == "panetId"))
+
 
 @cache
 def _alias(table: sa.Table, _number: int) -> Alias:

@@ -127,7 +127,7 @@ def ordering(order: Sequence[Sorting], model: Model, table: Alias, ground: Groun
         for name in names:
             column = table.c[name] if len(names) > 1 else ground.field(model, table, name)
             directed = column.desc() if sorting.descending else column.asc()
-            optional = getattr(column, "nullable", True) and not isinstance(column.type, sa.Boolean)
-            found.append(directed.nulls_last() if optional else directed)
+            # An index is of use only to an ORDER BY that says no more than needed.
+            found.append(directed.nulls_last() if ground.optional(model, table, name) else directed)
     newest_first = bool(order) and order[-1].descending
     return [*found, table.c.id.desc() if newest_first else table.c.id.asc()]

@@ -31,15 +31,16 @@ def read_filter(model: Model, given: Any, *, name: str = "filter") -> Filter:
     BadFilter
         If it is malformed, too large, or names a field, relation or operator that there is not.
     """
-    return _Parser().filter(model, _loaded(given, name), name, 0)
+    return _Parser().filter(model, loaded(given, name), name, 0)
 
 
 def read_where(model: Model, given: Any, *, name: str = "where") -> Condition | None:
     """Read the conditions of a request for a count; see `read_filter`."""
-    return _Parser().reader.where(model, _loaded(given, name), name)[0]
+    return _Parser().reader.where(model, loaded(given, name), name)[0]
 
 
-def _loaded(given: Any, name: str) -> Any:
+def loaded(given: Any, name: str) -> Any:
+    """Read JSON text; what is no text stays as it is, and an empty text is None."""
     if not isinstance(given, str):
         return given
     if not given.strip():
