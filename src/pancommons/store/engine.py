@@ -171,13 +171,21 @@ def _prepare_sqlite(engine: Engine, begin: str, *, read_only: bool) -> None:
     sa.event.listen(engine, "begin", begun)
 
 
+_POSTGRESQL = (
+    "timezone=UTC",
+    "jit=off",
+    "plan_cache_mode=force_custom_plan",  # the best plan for a rare word is the worst for a common one
+    "idle_in_transaction_session_timeout=300000",
+)
+
+
 def _postgresql(place: URL) -> Database:
     engine = sa.create_engine(
         place,
         pool_pre_ping=True,
         pool_size=8,
         max_overflow=24,
-        connect_args={"options": "-c timezone=UTC -c jit=off -c idle_in_transaction_session_timeout=300000"},
+        connect_args={"options": " ".join(f"-c {setting}" for setting in _POSTGRESQL)},
     )
     return Database(engine, engine)
 
