@@ -9,7 +9,8 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
-from pancommons.server import errors, health, oai, publishing
+from pancommons.server import errors, health, oai, publishing, scoring, search, techniques
+from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
 
 _HEADERS = {
@@ -39,6 +40,10 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for face in (oai, publishing, health):
         app.include_router(face.router)
+    prefix = services.settings.server.search_prefix
+    for made in (search, techniques, scoring):
+        app.include_router(made.router(prefix))
+    app.include_router(search.nothing_else(prefix))
     errors.install(app)
 
     @app.middleware("http")
@@ -48,4 +53,5 @@ def create_app(services: Services) -> FastAPI:
             response.headers.setdefault(name, value)
         return response
 
+    app.add_middleware(SearchPaths, prefix=prefix)
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -31,10 +31,13 @@ class Services:
         Of the catalogue, brought to its newest version.
     settings
         Of this installation.
+    started
+        When the server was, in UTC.
     """
 
     database: Database
     settings: Settings
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def open(cls) -> Services:
@@ -59,12 +62,16 @@ def services(request: Request) -> Services:
 def principal(request: Request) -> Principal:
     """Decide who asks: the one local user on this machine itself, anybody elsewhere.
 
-    A request that a proxy passed on, or that names another host, is from elsewhere: a page somewhere on the
-    internet could have made the browser of the local user send it.
+    A request that a proxy passed on, that names another host, or that a page of another origin makes is from
+    elsewhere: a page somewhere on the internet could have made the browser of the local user send it.
     """
     if request.client is None or request.client.host not in _LOCAL_HOSTS:
         return ANONYMOUS
     if any(name in request.headers for name in _FORWARDED):
+        return ANONYMOUS
+    if request.headers.get("origin") not in (None, f"{request.url.scheme}://{request.url.netloc}"):
+        return ANONYMOUS
+    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         return ANONYMOUS
     return LOCAL_USER if (request.url.hostname or "") in _LOCAL_HOSTS else ANONYMOUS
 
