@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import Row, cpu_seconds
-from pancommons.techniques.tomography import phantom
 from pancommons.techniques.tomography.fourier import reconstruct
 from pancommons.techniques.tomography.iterative import METHODS, IterativeReconstruction, Method, reconstruct_iteratively
-from pancommons.techniques.tomography.quality import psnr
+from pancommons.techniques.tomography.quality.truth import psnr
+from pancommons.techniques.tomography.simulation import phantom
 
 WIDTH, ANGLES, ITERATIONS = 2048, 1500, 100
 

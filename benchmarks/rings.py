@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import Row, cpu_seconds
-from pancommons.techniques.tomography import phantom
-from pancommons.techniques.tomography.correct import attenuation, flat_field
+from pancommons.techniques.tomography.correction.attenuation import attenuation, flat_field
 from pancommons.techniques.tomography.fourier import BATCH, FourierReconstruction
 from pancommons.techniques.tomography.rings import METHODS, remove_rings
+from pancommons.techniques.tomography.simulation import phantom
 
 WIDTH, ANGLES, PHOTONS = 1024, 900, 20000
 

@@ -23,7 +23,7 @@ import sys
 import numpy as np
 from pancommons.nexus.write import Field, create
 from pancommons.techniques.tomography import attenuation, find_centre, flat_field, open_scan, reconstruct
-from pancommons.techniques.tomography.correct import averaged
+from pancommons.techniques.tomography.correction.attenuation import averaged
 
 scan = open_scan(sys.argv[1])
 field = flat_field([averaged(scan.read_flats()[0])], averaged(scan.read_darks()[0]))

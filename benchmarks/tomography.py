@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import Row, cpu_seconds
-from pancommons.techniques.tomography import phantom
-from pancommons.techniques.tomography.centre import find_centre
 from pancommons.techniques.tomography.fourier import BATCH, FourierReconstruction
-from pancommons.techniques.tomography.quality import inside, psnr
+from pancommons.techniques.tomography.geometry.centre import find_centre
+from pancommons.techniques.tomography.quality.truth import inside, psnr
+from pancommons.techniques.tomography.simulation import phantom
 
 WIDTH, ANGLES = 1024, 900
 

@@ -21,16 +21,16 @@ from PIL import Image
 import pancommons
 from pancommons.pipelines import registry
 from pancommons.pipelines.simulating import simulate
-from pancommons.techniques.tomography import phantom
-from pancommons.techniques.tomography.axis import find_overlap
-from pancommons.techniques.tomography.centre import find_centre
 from pancommons.techniques.tomography.fourier import reconstruct
-from pancommons.techniques.tomography.geometry import extent, stitched
+from pancommons.techniques.tomography.geometry.axis import find_overlap
+from pancommons.techniques.tomography.geometry.centre import find_centre
+from pancommons.techniques.tomography.geometry.stitching import extent, stitched
 from pancommons.techniques.tomography.iterative import reconstruct_iteratively
 from pancommons.techniques.tomography.phase import paganin, propagated
-from pancommons.techniques.tomography.quality import psnr
+from pancommons.techniques.tomography.quality.truth import psnr
 from pancommons.techniques.tomography.rings import METHODS, remove_rings
 from pancommons.techniques.tomography.rings.amplitude import ring_amplitude
+from pancommons.techniques.tomography.simulation import phantom
 
 HERE = Path(__file__).parent
 INK, ACCENT = "#1c2126", "#b3401f"

@@ -15,7 +15,7 @@ from pancommons.base.settings import Agent, Settings
 from pancommons.cli.app import build
 from pancommons.pipelines import registry
 from pancommons.pipelines.record import InputFile, Record
-from pancommons.techniques.tomography import layouts
+from pancommons.techniques.tomography.reading import layouts
 from tests.docs.examples import DOCS, ROOT, blocks, commands, pages
 
 _LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<target>[^)\s]+)\)")
@@ -118,7 +118,7 @@ def _mentioned() -> Iterator[tuple[str, list[str]]]:
                 text = block.text if block.language == "console" else f"$ {block.text.replace(chr(10), chr(10) + '$ ')}"
                 for command, _ in commands(text):
                     if match := re.search(
-                        r"\bpan ((?:run|simulate|nexus) \w+|result \w+|pipelines \w+|[a-z]+)", command
+                        r"\bpan ((?:run|simulate|nexus|ontology) \w+|result \w+|pipelines \w+|[a-z]+)", command
                     ):
                         yield (
                             f"{page.relative_to(ROOT)}: {command}",

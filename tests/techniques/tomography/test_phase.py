@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.tomography.phantom import Ellipsoid, projections
 from pancommons.techniques.tomography.phase import kernel_width, paganin, propagated, wavelength
+from pancommons.techniques.tomography.simulation.phantom import Ellipsoid, projections
 
 OPTICS = {"pixel_size": 1.6e-6, "distance": 0.03, "energy": 21.0, "delta_beta": 250.0}
 

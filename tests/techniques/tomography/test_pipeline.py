@@ -27,9 +27,10 @@ from pancommons.base.errors import BadInput, PanError
 from pancommons.pipelines import creation, parameters, registry
 from pancommons.pipelines.api import Run
 from pancommons.pipelines.simulating import simulate as simulated
-from pancommons.techniques.tomography import read, steps
-from pancommons.techniques.tomography.correct import attenuation, averaged, flat_field
+from pancommons.techniques.tomography.correction.attenuation import attenuation, averaged, flat_field
 from pancommons.techniques.tomography.fourier import BATCH, FourierReconstruction
+from pancommons.techniques.tomography.reading import opening
+from pancommons.techniques.tomography.run import slices
 
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=")
 DATA = "entry/instrument/detector/data"
@@ -96,7 +97,7 @@ def restored(source: Path, target: Path, chunks: tuple[int, ...] | None, **chang
 
 def by_hand(path: Path, centre: float = CENTRE, **options: Any) -> NDArray[np.float32]:
     """Reconstruct with the functions a scientist would call, all in memory."""
-    scan = read.open_scan(path)
+    scan = opening.open_scan(path)
     flats = np.average([averaged(frames) for frames in scan.read_flats()], axis=0).astype(np.float32)
     field = flat_field([flats], averaged(scan.read_darks()[0]))
     sinograms, _ = attenuation(scan.read_frames(), field)
@@ -165,10 +166,10 @@ def test_executor_workers_and_memory_do_not_change_a_bit(
 def test_small_units_of_frames_do_not_change_a_bit(
     simulate: Simulate, reconstruct: Reconstruct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pancommons.techniques.tomography import planning
+    from pancommons.techniques.tomography.run import planning
 
     monkeypatch.setattr(planning, "_FRAMES_BYTES", 13 * ROWS * COLUMNS * 2)
-    monkeypatch.setattr(steps, "_BLOCK", 3000)
+    monkeypatch.setattr(slices, "_BLOCK", 3000)
     raw, _ = simulate()
     run = reconstruct(raw, centre=CENTRE)
     status = json.loads((run.path / "run.json").read_text())
@@ -349,7 +350,7 @@ def test_result_is_a_good_nexus_file(simulate: Simulate, reconstruct: Reconstruc
 def test_damaged_frames_leave_the_rest_usable(
     simulate: Simulate, reconstruct: Reconstruct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pancommons.techniques.tomography import planning
+    from pancommons.techniques.tomography.run import planning
 
     monkeypatch.setattr(planning, "_FRAMES_BYTES", 12 * ROWS * COLUMNS * 2)
     raw, truth = simulate()
@@ -390,7 +391,7 @@ def test_damaged_rows_read_as_gaps(simulate: Simulate, reconstruct: Reconstruct,
 def test_a_failed_unit_of_slices_is_a_gap_in_result_and_report(
     simulate: Simulate, reconstruct: Reconstruct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = steps.reconstruct_slices
+    real = slices.process
 
     def fails(job: Any, unit: Any) -> Any:
         if unit.index == 1:
@@ -398,7 +399,7 @@ def test_a_failed_unit_of_slices_is_a_gap_in_result_and_report(
         return real(job, unit)
 
     raw, truth = simulate(rows=40)
-    monkeypatch.setattr(steps, "reconstruct_slices", fails)
+    monkeypatch.setattr(slices, "process", fails)
     for type_ in ("float32", "uint16"):
         run = reconstruct(raw, truth=truth, centre=CENTRE, type=type_)
         assert run.state == "partial" and "planned accident" in run.report["failed"][0]

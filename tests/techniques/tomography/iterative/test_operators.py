@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pancommons.techniques.tomography import phantom
 from pancommons.techniques.tomography.iterative.normal import Buffers, NormalOperator
 from pancommons.techniques.tomography.iterative.projector import Projector
-from pancommons.techniques.tomography.quality import inside
+from pancommons.techniques.tomography.quality.truth import inside
+from pancommons.techniques.tomography.simulation import phantom
 
 SETS = {
     "even": np.arange(12) * np.pi / 12,

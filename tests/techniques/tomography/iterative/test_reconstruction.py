@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.tomography import phantom
 from pancommons.techniques.tomography.fourier import reconstruct
 from pancommons.techniques.tomography.iterative import (
     METHODS,
@@ -14,7 +13,8 @@ from pancommons.techniques.tomography.iterative import (
     automatic_weight,
     reconstruct_iteratively,
 )
-from pancommons.techniques.tomography.quality import displacement, inside, psnr
+from pancommons.techniques.tomography.quality.truth import displacement, inside, psnr
+from pancommons.techniques.tomography.simulation import phantom
 
 WIDTH = 128
 HEAD = phantom.cross_section(phantom.shepp_logan(0), 0, 1, WIDTH)

@@ -17,8 +17,8 @@ import pancommons
 from pancommons.base.errors import BadInput, RunStopped
 from pancommons.pipelines import parameters, registry
 from pancommons.pipelines.simulating import simulate
-from pancommons.techniques.tomography import methods
 from pancommons.techniques.tomography.pipeline import TomographyParameters
+from pancommons.techniques.tomography.run import methods
 
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=")
 FEW = {"columns": 64, "rows": 20, "angles": 24, "flats": 4, "darks": 3, "centre_shift": 2.25, "counts": 60000}

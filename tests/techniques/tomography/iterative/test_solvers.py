@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from pancommons.techniques.tomography import phantom
 from pancommons.techniques.tomography.iterative import solvers, variation
 from pancommons.techniques.tomography.iterative.normal import Buffers, NormalOperator
 from pancommons.techniques.tomography.iterative.projector import Projector
+from pancommons.techniques.tomography.simulation import phantom
 from tests.techniques.tomography.iterative.test_operators import matrix
 
 WIDTH = 32

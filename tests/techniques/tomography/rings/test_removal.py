@@ -13,12 +13,12 @@ import pytest
 import tifffile
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.tomography import phantom
-from pancommons.techniques.tomography.centre import find_centre
 from pancommons.techniques.tomography.fourier import FourierReconstruction
-from pancommons.techniques.tomography.quality import psnr
+from pancommons.techniques.tomography.geometry.centre import find_centre
+from pancommons.techniques.tomography.quality.truth import psnr
 from pancommons.techniques.tomography.rings import METHODS, RingMethod, remove_rings, warm, working_bytes
 from pancommons.techniques.tomography.rings.amplitude import ring_amplitude
+from pancommons.techniques.tomography.simulation import phantom
 
 WIDTH, ANGLES = 384, 360
 PHOTONS = 20000

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pancommons.techniques.tomography.lanes import good_length
+from pancommons.techniques.tomography.fourier.lanes import good_length
 
 TAPS = 8
 """Grid cells per axis that one sample is spread over."""

@@ -21,13 +21,13 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from pancommons.techniques.tomography import lanes
-from pancommons.techniques.tomography.batch import enter, scale_cell
+from pancommons.techniques.tomography.fourier import lanes
+from pancommons.techniques.tomography.fourier.batch import enter, scale_cell
+from pancommons.techniques.tomography.fourier.lanes import CELL, transform
+from pancommons.techniques.tomography.fourier.vectors import Emitter, data_pointer
 from pancommons.techniques.tomography.iterative import nonuniform
 from pancommons.techniques.tomography.iterative.projector import ring_length
-from pancommons.techniques.tomography.lanes import CELL, transform
-from pancommons.techniques.tomography.quality import inside
-from pancommons.techniques.tomography.vectors import Emitter, data_pointer
+from pancommons.techniques.tomography.quality.truth import inside
 
 LANES = 8
 """Complex numbers in a cell."""

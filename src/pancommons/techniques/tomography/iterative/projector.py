@@ -7,7 +7,7 @@ undone; the slice shows it as a filtered back-projection does.
 
 The detector is continued by columns that see nothing, to `ring` columns in all, and closed to a ring, so that a slice
 within the field of view projects onto it without a loss. Conventions are those of
-`pancommons.techniques.tomography.fourier`.
+`pancommons.techniques.tomography.fourier.reconstruction`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from pancommons.techniques.tomography.angles import checked_angles
+from pancommons.techniques.tomography.fourier.lanes import good_length
+from pancommons.techniques.tomography.geometry.angles import checked_angles
 from pancommons.techniques.tomography.iterative import nonuniform
-from pancommons.techniques.tomography.lanes import good_length
 
 
 def ring_length(width: int) -> int:

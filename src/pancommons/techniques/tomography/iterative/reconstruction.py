@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.tomography.angles import checked_angles
 from pancommons.techniques.tomography.fourier import Region, refuse_values
+from pancommons.techniques.tomography.geometry.angles import checked_angles
 from pancommons.techniques.tomography.iterative import solvers, variation
 from pancommons.techniques.tomography.iterative.normal import Buffers, NormalOperator
 from pancommons.techniques.tomography.iterative.projector import Projector, ring_length
-from pancommons.techniques.tomography.quality import inside
+from pancommons.techniques.tomography.quality.truth import inside
 
 Method = Literal["cgls", "sirt", "tv"]
 

@@ -1,0 +1,1 @@
+"""From counts to transmission and line integrals."""

@@ -1,0 +1,1 @@
+"""How good a slice is: against a truth, and by what its halves have in common."""

@@ -1,0 +1,1 @@
+"""Raw files to a lazy scan: its layout, its frames, its angles, its flat and dark fields."""

@@ -1,0 +1,1 @@
+"""What a run leaves behind: the volume in its formats, the figures of the report."""

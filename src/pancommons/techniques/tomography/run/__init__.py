@@ -1,0 +1,1 @@
+"""A reconstruction as a run: its plan, its stages, what the kernels are given."""

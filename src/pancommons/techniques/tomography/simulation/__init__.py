@@ -1,0 +1,1 @@
+"""Raw scans of bodies that are known."""
