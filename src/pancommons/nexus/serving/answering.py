@@ -1,0 +1,169 @@
+"""One request to a file: what is asked, and the answer, whatever the file is like."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pancommons.nexus.serving import attributes, encoding, structure
+from pancommons.nexus.serving.budget import Budget, Clock, Refused
+from pancommons.nexus.serving.ground import Ground
+from pancommons.nexus.serving.statistics import statistics
+from pancommons.nexus.serving.text import plain
+from pancommons.nexus.serving.values import read
+from pancommons.nexus.serving.walk import Entity, Link, Walk
+
+_RESOLVE = {"true": "all", "all": "all", "false": "none", "none": "none", "only_valid": "only_valid"}
+_JSON = {"Content-Type": "application/json"}
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request.
+
+    Attributes
+    ----------
+    file
+        Path of the file, which is checked against the roots too.
+    what
+        ``attr``, ``meta``, ``data``, ``stats`` or ``paths``.
+    path
+        Inside the file.
+    denied
+        Files inside the roots that whoever asks may not have.
+    unless
+        Tags of answers that whoever asks has already.
+    """
+
+    file: str
+    what: str
+    path: str = "/"
+    selection: str | None = None
+    format: str = "json"
+    dtype: str = "origin"
+    flatten: bool = False
+    attr_keys: Sequence[str] | None = None
+    resolve_links: str = "only_valid"
+    first: int = 0
+    denied: Sequence[str] = ()
+    unless: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer.
+
+    Attributes
+    ----------
+    status
+        As HTTP has it; 304 where the answer is still what was sent before.
+    problem
+        Why it is refused; None if it is not.
+    touched
+        Real paths of all files that were looked into.
+    fault
+        For the log: what went wrong without being foreseen.
+    worn
+        Whether the process should not go on after this.
+    """
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+    touched: Sequence[str] = ()
+    fault: str | None = None
+    worn: bool = False
+
+
+class _Unchanged(Exception):
+    pass
+
+
+def answer(asked: Asked, roots: Sequence[Path], budget: Budget) -> Answer:
+    """Answer a request; never raises but to be ended."""
+    ground = Ground(roots, [Path(one) for one in asked.denied])
+    tag, fault, worn = "", None, False
+    status, problem, body, headers = 200, None, b"", dict(_JSON)
+    try:
+        with Walk(Path(asked.file), ground, budget, Clock(budget.seconds)) as walk:
+            body, headers = _answered(asked, walk)
+        tag = _tag(asked, ground)
+        if len(body) > budget.answer_bytes:
+            raise Refused(413, f"the answer has {len(body)} bytes, of at most {budget.answer_bytes}; ask for a part")
+        if tag in asked.unless:
+            raise _Unchanged
+    except _Unchanged:
+        status, body, tag = 304, b"", _tag(asked, ground)
+    except Refused as error:
+        status, problem = error.status, plain(error.problem)
+    except (MemoryError, RecursionError):
+        status, problem, worn = 413, "needs more memory than is allowed; ask for a part of it", True
+    except Exception as error:  # a file can be wrong in ways that nobody thought of
+        status, problem, worn = 422, f"the file cannot be read here ({type(error).__name__})", True
+        fault = traceback.format_exc(limit=-8)
+    if problem is not None:
+        return Answer(status, b"", {}, problem, [str(real) for real in ground.touched], fault, worn)
+    headers["ETag"] = tag
+    return Answer(status, body, headers, touched=[str(real) for real in ground.touched])
+
+
+def _answered(asked: Asked, walk: Walk) -> tuple[bytes, dict[str, str]]:
+    resolve = _RESOLVE.get(asked.resolve_links.lower())
+    if resolve is None:
+        raise Refused(422, "resolve_links: expected all, none or only_valid")
+    listing = asked.what in ("meta", "paths")
+    found = walk.find(asked.path, resolve if listing else "all")
+    name = asked.path.split("/")[-1]
+    if asked.what == "meta":
+        return encoding.as_json(structure.metadata(walk, found, name, resolve, asked.first)), dict(_JSON)
+    if isinstance(found, Link):
+        raise Refused(404, f"Cannot resolve {asked.path}")
+    if asked.what == "attr":
+        return encoding.as_json(attributes.attribute_values(found.thing, walk.budget, asked.attr_keys)), dict(_JSON)
+    if asked.what == "paths":
+        if not isinstance(found.thing, h5py.Group):
+            raise Refused(422, f"{asked.path} is no group")
+        return encoding.as_json(structure.paths(walk, found, asked.path)), dict(_JSON)
+    return _values(asked, walk, found)
+
+
+def _values(asked: Asked, walk: Walk, found: Entity) -> tuple[bytes, dict[str, str]]:
+    if not isinstance(found.thing, h5py.Dataset):
+        raise Refused(422, f"{asked.path} is no dataset")
+    if found.problem is not None:
+        raise Refused(422, f"{asked.path}: {found.problem}")
+    if _tag(asked, walk.ground) in asked.unless:
+        raise _Unchanged
+    if asked.what == "stats":
+        told = statistics(found.thing, asked.selection, walk.budget, walk.clock)
+        return encoding.as_json(told), dict(_JSON)
+    if asked.dtype not in ("origin", "safe"):
+        raise Refused(422, "dtype: expected origin or safe")
+    if asked.format not in encoding.FORMATS:
+        raise Refused(422, f"format: expected one of {', '.join(encoding.FORMATS)}")
+    value = read(found.thing, asked.selection, walk.budget, walk.clock)
+    if asked.dtype == "safe":
+        value = encoding.safe(value)
+    if asked.flatten and isinstance(value, np.ndarray):
+        value = value.ravel()
+    return encoding.encode(value, asked.format, walk.budget)
+
+
+def _tag(asked: Asked, ground: Ground) -> str:
+    """Return a name of the answer that changes when the request or a file it is taken from does."""
+    request: dict[str, Any] = asdict(asked)
+    del request["unless"], request["denied"]
+    files = [
+        (str(real), known.st_ino, known.st_size, known.st_mtime_ns) for real, known in sorted(ground.touched.items())
+    ]
+    told = repr((_VERSION, sorted(request.items()), files)).encode("utf-8", "surrogateescape")
+    return f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"'

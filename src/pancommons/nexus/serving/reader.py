@@ -1,0 +1,53 @@
+"""The process that reads: ``python -m pancommons.nexus.serving.reader FD``, with a socket to the server as FD.
+
+It has no environment to speak of, no database, as much memory as it is given, and where the kernel has Landlock no
+files but those of the data roots. The first message says roots and budget; then each is a request.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from pancommons.nexus.serving import wire
+from pancommons.nexus.serving.answering import Asked, answer
+from pancommons.nexus.serving.budget import Budget
+from pancommons.nexus.serving.confinement import bound_files, bound_memory
+
+_LONGEST_BODY = 0
+_GRACE = 10
+
+
+def serve(channel: socket.socket) -> None:
+    """Answer requests until the other side closes."""
+    told, _ = wire.receive(channel, _LONGEST_BODY)
+    roots, budget = [Path(os.path.realpath(root)) for root in told["roots"]], Budget(**told["budget"])
+    confined = bound_files(roots)
+    bound_memory(budget.memory_bytes)
+    wire.send(channel, {"confined": confined})
+    while True:
+        request, _ = wire.receive(channel, _LONGEST_BODY)
+        signal.alarm(int(budget.seconds) + _GRACE)
+        said = asdict(answer(Asked(**request), roots, budget))
+        signal.alarm(0)
+        body = said.pop("body")
+        wire.send(channel, said, body)
+        if said["worn"]:
+            return
+
+
+def main() -> None:
+    """Serve on the socket that is named on the command line."""
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        try:
+            serve(channel)
+        except (wire.Closed, KeyboardInterrupt, BrokenPipeError):
+            return
+
+
+if __name__ == "__main__":
+    main()
