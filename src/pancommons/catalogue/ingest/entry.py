@@ -128,7 +128,6 @@ class Entry:
             parameters=tuple(parameters),
             members=self._members(proposal.pid if proposal else pid),
             files=files,
-            pids=self._pids(run if proposal else None),
             thumbnail=None if isinstance(drawing, str) else drawing,
             remarks=self.remarks,
             terms=terms,
@@ -222,9 +221,6 @@ class Entry:
             place, stat = self.whole.place, self.whole.stat
             pid = hashed(stat.st_size, stat.st_mtime_ns, place.root, place.path, self.where)
         return f"{pid}:{slug(self.where)}" if pid in taken else pid
-
-    def _pids(self, run: str | None) -> tuple[Pid, ...]:
-        return (Pid(scheme="run", value=run),) if run else ()
 
     def _probes(self) -> frozenset[str]:
         """Return what the first text that tells the probe tells, and what any tells of the source."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pancommons.base.home import config_file
 from pancommons.base.settings import settings
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.ingest.mapping import Mappings, Site, read_mappings
@@ -16,8 +17,8 @@ from pancommons.store.engine import Database
 
 
 def configured_roots() -> Roots:
-    """Return the data roots of the configuration."""
-    return Roots({name: Path(folder).expanduser() for name, folder in settings().data_roots.items()})
+    """Return the data roots of the configuration; relative ones are so to the configuration file."""
+    return Roots({name: _path(folder) for name, folder in settings().data_roots.items()})
 
 
 def configured_mappings() -> Mappings:
@@ -30,7 +31,7 @@ def configured_mappings() -> Mappings:
     """
     site = settings().site
     own = Site(facility=site.facility, time_zone=known_zone(site.time_zone))
-    return read_mappings([Path(path).expanduser() for path in settings().mappings], own)
+    return read_mappings([_path(path) for path in settings().mappings], own)
 
 
 def open_ingest(database: Database, by: Principal, *, digests: bool = True) -> tuple[Catalogue, Reading]:
@@ -38,3 +39,7 @@ def open_ingest(database: Database, by: Principal, *, digests: bool = True) -> t
     roots, mappings = configured_roots(), configured_mappings()
     catalogue = Catalogue(database, roots, mappings.digest, read_policy(), by)
     return catalogue, Reading(mappings, roots, digests=digests)
+
+
+def _path(text: str) -> Path:
+    return config_file().absolute().parent / Path(text).expanduser()
