@@ -60,3 +60,10 @@ def test_energy_and_wavelength(beams, name, value, unit, expected):
         assert shown["unit"] == unit
         one_angstrom = {"angstrom": 1, "nm": 0.1, "keV": 12.398419843320026, "meV": 81.80421}[unit]
         assert shown["value"] == pytest.approx(one_angstrom, rel=1e-8)
+
+
+def test_an_empty_unit_is_none(shared_database):
+    values = [("without", "cycles", 3.0, None), ("empty", "cycles", 3.0, ""), ("other", "cycles", 3.0, "K")]
+    put(shared_database, [dataset(pid, parameters=(parameter(*rest),)) for pid, *rest in values])
+    with shared_database.read() as connection:
+        assert pids(search(connection, "Dataset", has("cycles", 3, ""), ANONYMOUS, NOW)) == ["without", "empty"]
