@@ -88,6 +88,11 @@ def text_row(dialect: str, key: int, title: str, body: str, fields: Sequence[str
     }
 
 
+def vector(title: str, body: str) -> str:
+    """Make the value of PostgreSQL's column ``vector`` of the two columns it follows from."""
+    return _vector(title.split(), body.split())
+
+
 def _clean(text: str) -> str:
     return text.replace("\0", "")
 
