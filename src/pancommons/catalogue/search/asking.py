@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import Select
 
 from pancommons.catalogue.access import Principal
@@ -27,8 +29,28 @@ MOST = 10_000
 """So many records are given at most, whatever the limit."""
 
 Json = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
+def _as_deep_as_it_goes(ask: Callable[P, T]) -> Callable[P, T]:
+    """Refuse what SQLite cannot parse: its parser holds a hundred open brackets."""
+
+    @wraps(ask)
+    def asked(*given: P.args, **named: P.kwargs) -> T:
+        try:
+            return ask(*given, **named)
+        except OperationalError as error:
+            if "parser stack overflow" in str(error.orig) or "Expression tree is too large" in str(error.orig):
+                raise BadFilter(
+                    "conditions and includes are nested deeper than SQLite can follow", field="filter"
+                ) from None
+            raise
+
+    return asked
+
+
+@_as_deep_as_it_goes
 def search(
     connection: Connection, kind: str, given: Any, principal: Principal, at: datetime, *, name: str = "filter"
 ) -> list[Json]:
@@ -66,6 +88,7 @@ def search(
     return _answers(asked, found, ground, connection, wanted)
 
 
+@_as_deep_as_it_goes
 def count(
     connection: Connection, kind: str, where: Any, principal: Principal, at: datetime, *, name: str = "where"
 ) -> int:
@@ -74,6 +97,7 @@ def count(
     return _count(Filter(asked, where=read_where(asked, where, name=name)), connection, principal, at)
 
 
+@_as_deep_as_it_goes
 def get(
     connection: Connection, kind: str, pid: str, given: Any, principal: Principal, at: datetime, *, name: str = "filter"
 ) -> Json | None:
@@ -98,6 +122,7 @@ def get(
     return None
 
 
+@_as_deep_as_it_goes
 def files(
     connection: Connection, pid: str, given: Any, principal: Principal, at: datetime, *, name: str = "filter"
 ) -> list[Json] | None:
@@ -111,6 +136,7 @@ def files(
     return _answers(asked, _page(asked, ground, connection, dataset=key), ground, connection)
 
 
+@_as_deep_as_it_goes
 def count_files(
     connection: Connection, pid: str, where: Any, principal: Principal, at: datetime, *, name: str = "where"
 ) -> int | None:
@@ -121,6 +147,7 @@ def count_files(
     return _count(Filter(FILE, where=read_where(FILE, where, name=name)), connection, principal, at, dataset=key)
 
 
+@_as_deep_as_it_goes
 def score(
     connection: Connection,
     query: str,

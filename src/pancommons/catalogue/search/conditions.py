@@ -34,6 +34,7 @@ from pancommons.store.schema import instant_text
 DEEPEST = 16
 MOST_PARTS = 256
 MOST_VALUES = 1000
+MOST_AMOUNTS = 100
 _LONGEST = 4096
 
 _ORDERS: Mapping[str, Order] = {"gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte"}
@@ -169,8 +170,9 @@ class Reader:
             return self._equals(key, kind, given, path, unit)
         if operator == "inq":
             listed = _list(given, path)
-            if len(listed) > MOST_VALUES:
-                raise BadFilter(f"there are more than {MOST_VALUES} values", field=path)
+            most = MOST_AMOUNTS if kind is Kind.VALUE else MOST_VALUES
+            if len(listed) > most:
+                raise BadFilter(f"there are more than {most} values", field=path)
             return self._any_of(key, kind, listed, path, unit)
         if operator in _ORDERS:
             return self._ordered(key, kind, _ORDERS[operator], given, path, unit)
@@ -212,10 +214,12 @@ class Reader:
         return ways[0] if len(ways) == 1 else Some(tuple(ways))
 
     def _any_of(self, key: str, kind: Kind, listed: list[Any], path: str, unit: Unit | None) -> Condition:
-        if kind is Kind.VALUE or None in listed or key == "unit":
+        if kind is Kind.VALUE:
             return Some(tuple(self._equals(key, kind, one, f"{path}[{at}]", unit) for at, one in enumerate(listed)))
-        values = [self._value(kind, one, f"{path}[{at}]") for at, one in enumerate(listed)]
-        return Equals(key, tuple(dict.fromkeys(values)))
+        values = [self._value(kind, one, f"{path}[{at}]") for at, one in enumerate(listed) if one is not None]
+        found = Equals(key, tuple(dict.fromkeys(values)))
+        missing = None in listed or (key == "unit" and "" in values)
+        return Some((Missing(key), found)) if missing else found
 
     def _ordered(self, key: str, kind: Kind, order: Order, given: Any, path: str, unit: Unit | None) -> Condition:
         if kind is Kind.TRUTH:

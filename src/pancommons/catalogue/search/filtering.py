@@ -120,6 +120,8 @@ def _equals(asked: Equals, expression: Expression) -> ColumnElement[bool]:
     texts = [value for value in asked.values if isinstance(value, str)]
     if len(texts) > 1:
         return among(expression, texts)
+    if len(asked.values) > 1:
+        return expression.in_([sa.literal(value, sa.Double()) for value in asked.values])
     return sa.or_(sa.false(), *(_compared(expression, "eq", value) for value in asked.values))
 
 
