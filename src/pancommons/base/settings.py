@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -65,6 +65,25 @@ class Server(BaseModel):
     )
 
 
+class Provider(BaseModel):
+    """Another catalogue, asked together with this one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()-]{0,63}$", description="how answers name it")
+    url: str = Field(
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*[^\s/?#])?$",
+        description="of its search API, up to where /Datasets follows",
+    )
+    kind: Literal["pancommons", "panosc", "scicat"] = Field(
+        "panosc", description="what serves it: pancommons, panosc (the reference server, ICAT), scicat"
+    )
+    timeout: float = Field(5.0, gt=0, le=60, description="seconds it has to answer")
+    honours_order: bool | None = Field(
+        None, description="whether it sorts as asked; by its kind when not given: pancommons does"
+    )
+
+
 class Settings(BaseSettings):
     """The settings of this installation: ``pancommons.toml``, overridden by ``PANCOMMONS_...``."""
 
@@ -80,6 +99,9 @@ class Settings(BaseSettings):
     agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
     site: Site = Field(default_factory=Site, description="who publishes")
     server: Server = Field(default_factory=Server, description="how pan serve listens")
+    providers: list[Provider] = Field(
+        default_factory=list, max_length=64, description="other catalogues that a federated search asks"
+    )
     data_roots: dict[str, str] = Field(
         default_factory=dict, description="folders whose files the catalogue knows, each by a name that stays"
     )

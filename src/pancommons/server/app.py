@@ -10,6 +10,9 @@ from fastapi import FastAPI, Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
 from pancommons.server import errors, health, oai, publishing, scoring, search, techniques
+from pancommons.server.federation import routes as federated
+from pancommons.server.hdf5 import routes as hdf5
+from pancommons.server.hdf5.readers import Readers
 from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
 
@@ -23,10 +26,12 @@ _HEADERS = {
 
 def create_app(services: Services) -> FastAPI:
     """Put the application together around what is opened already."""
+    federation = federated.Federation(services.settings.providers)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.readers.close()
         services.database.close()
 
     app = FastAPI(
@@ -38,10 +43,12 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for face in (oai, publishing, health):
+    app.state.federation = federation
+    app.state.readers = Readers(services.roots().folders.values())
+    for face in (oai, publishing, hdf5, health):
         app.include_router(face.router)
     prefix = services.settings.server.search_prefix
-    for made in (search, techniques, scoring):
+    for made in (search, techniques, scoring, federated):
         app.include_router(made.router(prefix))
     app.include_router(search.nothing_else(prefix))
     errors.install(app)

@@ -25,6 +25,7 @@ _NAMES = {
     422: "UnprocessableEntityError",
     429: "TooManyRequestsError",
     503: "ServiceUnavailableError",
+    508: "LoopDetectedError",
 }
 
 

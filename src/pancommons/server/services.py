@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,6 +12,7 @@ from fastapi import Depends, Request
 from pancommons.base.settings import Settings, settings
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Principal
 from pancommons.catalogue.formats.description import Site
+from pancommons.catalogue.ingest.roots import Roots
 from pancommons.store.engine import Database, open_database
 from pancommons.store.migrate import upgrade
 
@@ -45,6 +47,10 @@ class Services:
         database = open_database()
         upgrade(database)
         return cls(database, settings())
+
+    def roots(self) -> Roots:
+        """Return the data roots of the settings."""
+        return Roots({name: Path(folder).expanduser() for name, folder in self.settings.data_roots.items()})
 
     def site(self, request: Request) -> Site:
         """Return who publishes; the address is that of the request where none is configured."""

@@ -1,0 +1,1 @@
+"""Searching several catalogues as one: asking them over HTTP, and the routes below ``/federated``."""

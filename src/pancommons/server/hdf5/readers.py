@@ -1,0 +1,190 @@
+"""The processes that read for the server: how they are started, asked, and ended when they do not answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pancommons.base.machine import cores
+from pancommons.nexus.serving import wire
+from pancommons.nexus.serving.answering import Answer, Asked
+from pancommons.nexus.serving.budget import Budget
+
+log = logging.getLogger(__name__)
+
+_MOST_READERS = 4
+_MOST_WAITING = 32
+_GRACE = 5.0
+_START_SECONDS = 60.0
+_LOST = "the process that read the file ended: it may be damaged, or need more memory than is allowed"
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT")
+_SET = {
+    "LANG": "C.UTF-8",
+    "HDF5_USE_FILE_LOCKING": "FALSE",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+class Busy(Exception):
+    """All readers have more to do than they manage."""
+
+
+class Readers:
+    """A few reading processes, started when they are needed.
+
+    Parameters
+    ----------
+    roots
+        The folders that they may read from.
+    """
+
+    def __init__(self, roots: Iterable[Path], budget: Budget | None = None, count: int | None = None) -> None:
+        self.budget = budget or Budget()
+        self._roots = [str(root) for root in roots]
+        self._free = threading.BoundedSemaphore(count or max(1, min(_MOST_READERS, cores())))
+        self._idle: list[_Reader] = []
+        self._all: set[_Reader] = set()
+        self._lock, self._waiting, self._closed = threading.Lock(), 0, False
+        self._end = weakref.finalize(self, _end_all, self._all)
+
+    def ask(self, asked: Asked) -> Answer:
+        """Have a request answered; one whose reader was lost is tried once more.
+
+        Raises
+        ------
+        Busy
+            If no reader was free in time.
+        """
+        with self._lock:
+            if self._waiting >= _MOST_WAITING or self._closed:
+                raise Busy
+            self._waiting += 1
+        try:
+            if not self._free.acquire(timeout=self.budget.seconds):
+                raise Busy
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        try:
+            return self._ask(asked) or self._ask(asked) or Answer(422, problem=_LOST)
+        finally:
+            self._free.release()
+
+    def close(self) -> None:
+        """End all readers."""
+        self._closed = True
+        self._end()
+
+    def processes(self) -> list[int]:
+        """List the ids of the processes that are there."""
+        return [reader.process.pid for reader in list(self._all)]
+
+    def _ask(self, asked: Asked) -> Answer | None:
+        with self._lock:
+            reader = self._idle.pop() if self._idle else None
+        if reader is None:
+            try:
+                reader = _Reader(self._roots, self.budget)
+            except (wire.Closed, TimeoutError):
+                log.error("a process that reads HDF5 files did not start")
+                return None
+            self._all.add(reader)
+        try:
+            answer = reader.ask(asked)
+        except wire.Closed:
+            self._lose(reader)
+            return None
+        except TimeoutError:
+            self._lose(reader)
+            log.warning("reading %s took too long: its process was ended", asked.file)
+            return Answer(503, problem=f"reading took longer than {self.budget.seconds:g} s; ask for less")
+        if answer.fault:
+            log.warning("reading %s: %s", asked.file, answer.fault)
+        if answer.worn:
+            self._lose(reader)
+        else:
+            with self._lock:
+                self._idle.append(reader)
+        return answer
+
+    def _lose(self, reader: _Reader) -> None:
+        self._all.discard(reader)
+        reader.end()
+
+
+class _Reader:
+    """One process and the socket to it."""
+
+    def __init__(self, roots: list[str], budget: Budget) -> None:
+        self._budget = budget
+        self._folder = tempfile.TemporaryDirectory(prefix="pan-hdf5-")
+        self._channel, other = socket.socketpair()
+        environment = _SET | {name: os.environ[name] for name in _KEPT if name in os.environ}
+        with other:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pancommons.nexus.serving.reader", str(other.fileno())],
+                pass_fds=[other.fileno()],
+                env=environment,
+                cwd=self._folder.name,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            told = self._exchange({"roots": roots, "budget": asdict(budget)}, _START_SECONDS)[0]
+        except (wire.Closed, TimeoutError):
+            self.end()
+            raise
+        if not told.get("confined"):
+            log.info("this kernel has no Landlock: readers of HDF5 files are held by their own checks alone")
+
+    def ask(self, asked: Asked) -> Answer:
+        head, body = self._exchange(asdict(asked), self._budget.seconds + _GRACE)
+        try:
+            return Answer(**head, body=body)
+        except TypeError:
+            raise wire.Closed from None
+
+    def end(self) -> None:
+        self._channel.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._folder.cleanup()
+
+    def _exchange(self, head: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
+        until = time.monotonic() + seconds
+
+        def wait() -> None:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._channel.settimeout(left)
+
+        wait()
+        try:
+            wire.send(self._channel, head)
+        except TimeoutError:
+            raise
+        except OSError:
+            raise wire.Closed from None
+        return wire.receive(self._channel, self._budget.answer_bytes, wait)
+
+
+def _end_all(readers: set[_Reader]) -> None:
+    while readers:
+        readers.pop().end()
