@@ -94,3 +94,14 @@ def test_missing_data_is_named_and_not_drawn_as_zeros(tmp_path: Path) -> None:
         group["data"] = h5py.ExternalLink("lost.h5", "/v")
     with pytest.raises(BadInput, match=r"lost\.h5, which is missing"):
         thumbnail(tmp_path / "y.nxs")
+
+
+def test_a_group_is_drawn_in_place_of_the_default(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "two.nxs", "w") as file:
+        for name, values in (("one", np.arange(30.0)), ("two", np.arange(30.0)[::-1])):
+            group = file.create_group(f"{name}/data")
+            file[name].attrs["NX_class"], group.attrs["NX_class"] = "NXentry", "NXdata"
+            group.attrs["signal"], group["y"] = "y", values
+    default = thumbnail(tmp_path / "two.nxs")
+    assert thumbnail(tmp_path / "two.nxs", group="/one/data") == default
+    assert thumbnail(tmp_path / "two.nxs", group="/two/data") != default

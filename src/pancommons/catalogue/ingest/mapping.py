@@ -243,7 +243,6 @@ def _other(told: Any, path: str, default: dict[str, Any]) -> Mapping:
     if not isinstance(told, dict) or not told.get("when"):
         raise BadInput("expected a mapping that says when it holds", file=path, field="when",
                        remedy="give when: with path, instrument, facility or creator")  # fmt: skip
-    _mapping({key: value for key, value in told.items() if value is not None}, path)
     return _mapping(_joined(told, default), path)
 
 
