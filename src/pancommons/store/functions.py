@@ -31,7 +31,6 @@ class _Among(Predicate):
     """``column`` is in a list bound as one parameter, so that the statement is the same for every length."""
 
     inherit_cache = True
-    inherit_cache = True
     name = "among"
 
 
@@ -168,20 +167,26 @@ def json_list(rows: Select[Any]) -> ColumnElement[Any]:
         if isinstance(column.type, (sa.Boolean, sa.JSON)):
             value = _JsonItem(column, type_=column.type)
         pairs += [sa.literal_column("'" + str(column.name).replace("'", "''") + "'"), value]
-    return sa.type_coerce(
-        sa.func.coalesce(
-            sa.select(_JsonList(*pairs)).select_from(inner).scalar_subquery(), sa.literal_column("'[]'", _JSON_TEXT)
-        ),
-        sa.JSON(),
-    )
+    gathered = sa.select(_JsonList(*pairs)).select_from(inner).scalar_subquery()
+    return sa.type_coerce(_OrEmpty(gathered), sa.JSON())
 
 
-class _JsonEmpty(sa.types.TypeDecorator[Any]):
-    impl = sa.JSON
-    cache_ok = True
+class _OrEmpty(FunctionElement[Any]):
+    """An empty list instead of NULL: SQLite gathers no rows to one by itself, and has few brackets to spare."""
+
+    inherit_cache = True
+    type = sa.JSON()
+    name = "or_empty"
 
 
-_JSON_TEXT = _JsonEmpty()
+@compiles(_OrEmpty, "sqlite")
+def _or_empty_sqlite(element: _OrEmpty, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(_OrEmpty, "postgresql")
+def _or_empty_postgresql(element: _OrEmpty, compiler: Any, **options: Any) -> str:
+    return f"coalesce({compiler.process(element.clauses, **options)}, '[]')"
 
 
 class _JsonItem(FunctionElement[Any]):
