@@ -433,12 +433,21 @@ def slow(tmp_path: Path) -> Iterator[tuple[dict[str, str], Path]]:
     yield {**os.environ, "PYTHONPATH": str(hook), "SLOW_UNITS": "0.25"}, tmp_path
 
 
+HALF = {"turn": "360", "field_of_view": "half", "angles": 120}
 WHOLE_FRAMES = {"phase": "paganin", "delta_beta": 20.0, "zingers": 0.5, "air": "0:4", "tilt": 0.3}
 
 
 @pytest.mark.parametrize(
-    ("on", "parts", "settings"),
-    [("processes", 1, {}), ("processes", 4, {}), ("threads", 3, {}), ("processes", 1, WHOLE_FRAMES)],
+    ("on", "parts", "scan", "settings"),
+    [
+        ("processes", 1, {}, {}),
+        ("processes", 4, {}, {}),
+        ("threads", 3, {}, {}),
+        ("processes", 1, {}, WHOLE_FRAMES),
+        ("threads", 3, {}, {"rings": "all", "method": "cgls", "iterations": 5}),
+        ("processes", 2, HALF, {"rings": "fourier-wavelet", "method": "tv", "iterations": 5, "tv_weight": 0.01}),
+        ("threads", 2, HALF, {"rings": "sorting", **WHOLE_FRAMES}),
+    ],
 )
 def test_killed_and_resumed_gives_the_same_bits(
     simulate: Simulate,
@@ -446,10 +455,11 @@ def test_killed_and_resumed_gives_the_same_bits(
     slow: tuple[dict[str, str], Path],
     on: str,
     parts: int,
+    scan: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:
     environment, folder = slow
-    raw, _ = simulate(rows=70)
+    raw, _ = simulate(rows=70, **scan)
     shutil.copy(raw, folder / "scan.nxs")
     command = [sys.executable, "-m", "pancommons", "run", "tomography", "scan.nxs", "--out", "r", "--workers", "2"]
     for name, value in settings.items():

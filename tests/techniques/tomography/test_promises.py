@@ -22,10 +22,10 @@ from pancommons.pipelines.folder import RunFolder
 pytestmark = pytest.mark.soak
 
 
-def write_scan(path: Path, rows: int, columns: int, angles: int) -> Path:
+def write_scan(path: Path, rows: int, columns: int, angles: int, turn: float = np.pi) -> Path:
     """Write a large scan quickly: a disc off the axis with photon noise, sixteen rows repeated, a frame to a chunk."""
     random_numbers = np.random.default_rng(1)
-    theta = np.arange(angles) * np.pi / angles
+    theta = np.arange(angles) * turn / angles
     column = np.arange(columns) - (columns - 1) / 2 - 7.25
     with h5py.File(path, "w") as file:
         entry = file.create_group("entry")
@@ -37,9 +37,9 @@ def write_scan(path: Path, rows: int, columns: int, angles: int) -> Path:
         detector["image_key"] = np.repeat([2, 1, 0], [10, 10, angles])
         detector["x_pixel_size"] = 1.0
         detector["x_pixel_size"].attrs["units"] = "um"
-        turn = np.zeros(angles + 20)
-        turn[20:] = np.rad2deg(theta)
-        entry["sample/rotation_angle"] = turn
+        degrees = np.zeros(angles + 20)
+        degrees[20:] = np.rad2deg(theta)
+        entry["sample/rotation_angle"] = degrees
         entry["sample/rotation_angle"].attrs["units"] = "degree"
         for index in range(20):
             light = 0 if index < 10 else 20000
@@ -109,6 +109,28 @@ def test_a_scan_larger_than_the_memory_allowed_runs(tmp_path: Path) -> None:
     print(f"counts {counts >> 20} MB, peak of RSS {peak >> 20} MB, allowed 1024 MB beside the interpreter")
     assert counts > 1 << 30
     assert peak <= (1 << 30) + (512 << 20)
+
+
+@pytest.mark.parametrize(
+    ("turn", "arguments"),
+    [
+        (
+            2 * np.pi,
+            "--phase paganin --delta-beta 100 --distance 50 --energy 20 --rings all --field-of-view half --zarr",
+        ),
+        (np.pi, "--method tv --iterations 4 --rings fourier-wavelet --rows 480:544"),
+    ],
+    ids=["wide", "iterative"],
+)
+def test_every_stage_keeps_within_the_memory_allowed(tmp_path: Path, turn: float, arguments: str) -> None:
+    scan = write_scan(tmp_path / "scan.nxs", 1024, 1024, 900, turn)
+    out = tmp_path / "r"
+    chosen = [*arguments.split(), "--centre", "900" if turn > 4 else "511.5"]
+    peak, _ = run_watched(str(scan), "--out", str(out), "--memory", "1500M", "--workers", "2", *chosen)
+    print(f"peak of RSS {peak >> 20} MB, allowed 1500 MB beside the interpreter")
+    assert 900 * 1024 * 1024 * 2 > 1500e6
+    assert peak <= 1500e6 + (512 << 20)
+    _remove(out)
 
 
 def test_each_frame_is_read_once(tmp_path: Path) -> None:

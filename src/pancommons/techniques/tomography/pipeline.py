@@ -137,6 +137,9 @@ class TomographyParameters(Parameters):
     region: str | None = parameter(
         None, "part of each slice to keep, as X0:X1,Y0:Y1 in pixels", group="Reconstruction", pattern=REGION
     )
+    resolution: bool = parameter(
+        True, "estimate the resolution from slices of the odd and of the even projections", group="Output"
+    )
     type: Literal["float32", "uint16"] = parameter("float32", "number type of the result", group="Output")
     limits: str = parameter(
         "auto",

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.tomography.fourier import filters, lanes
 from pancommons.techniques.tomography.fourier import (
     BATCH,
     FourierReconstruction,
+    filters,
     geometry_bytes,
+    lanes,
     reconstruct,
     working_bytes,
 )

@@ -64,6 +64,20 @@ def test_few_angles_come_out_better_and_the_same_with_any_workers(
     assert "convergence.png" not in {figure.name for figure in (fourier.path / "figures").iterdir()}
 
 
+def test_total_variation_fills_a_missing_wedge(tmp_path: Path) -> None:
+    pipeline = registry.load("tomography")
+    assert pipeline.simulator is not None
+    wanted = FEW | {"columns": 128, "rows": 6, "angles": 121, "missing": 60}
+    raw, truth = simulate(pipeline, parameters.build(pipeline.simulator.parameters, wanted), tmp_path / "scan.nxs")
+    psnr = {
+        method: pancommons.run(
+            "tomography", raw, truth=truth, out=tmp_path / method, method=method, centre=65.75, listeners=()
+        ).merits["psnr"]
+        for method in ("fourier", "tv")
+    }
+    assert psnr["tv"] >= psnr["fourier"] + 3
+
+
 def test_a_part_lost_is_made_again_to_the_bit(scan: tuple[Path, Path], tmp_path: Path) -> None:
     raw, _ = scan
     whole = run(raw, tmp_path / "whole", method="tv")

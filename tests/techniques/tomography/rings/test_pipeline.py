@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import pancommons
+from pancommons.base.errors import BadInput
 from pancommons.pipelines import parameters, registry
 from pancommons.pipelines.simulating import simulate
 from tests.techniques.tomography.test_pipeline import PIXEL
@@ -56,3 +57,13 @@ def test_rings_removed_bring_the_slices_nearer_to_the_truth(scan: tuple[Path, Pa
         for method in ("none", "fourier-wavelet")
     }
     assert psnr["fourier-wavelet"] > psnr["none"] + 1
+
+
+def test_too_few_projections_are_refused_before_the_run(tmp_path: Path) -> None:
+    pipeline = registry.load("tomography")
+    assert pipeline.simulator is not None
+    model = parameters.build(pipeline.simulator.parameters, {"columns": 32, "rows": 2, "angles": 7})
+    raw, _ = simulate(pipeline, model, tmp_path / "scan.nxs")
+    with pytest.raises(BadInput, match=r"rings.*7 projections are too few"):
+        pancommons.run("tomography", raw, out=tmp_path / "run", rings="all", listeners=())
+    assert not (tmp_path / "run").exists()

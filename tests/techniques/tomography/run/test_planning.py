@@ -16,7 +16,7 @@ from pancommons.pipelines.job import Allowance, Job
 from pancommons.techniques.tomography.fourier import BATCH
 from pancommons.techniques.tomography.pipeline import PIPELINE, TomographyParameters
 from pancommons.techniques.tomography.reading.scan import FrameSet, Scan, Stack
-from pancommons.techniques.tomography.run import planning
+from pancommons.techniques.tomography.run import asked, checks, planning
 
 ROWS, COLUMNS = 40, 64
 
@@ -56,7 +56,7 @@ def test_rows(start: int | None, stop: int | None) -> None:
     text = f"{'' if start is None else start}:{'' if stop is None else stop}"
     first, last = start or 0, ROWS if not stop and stop != 0 else stop
     try:
-        found = planning.row_range(made(rows=text), scan())
+        found = asked.row_range(made(rows=text), scan())
     except BadInput as error:
         assert not 0 <= first < last <= ROWS
         assert error.field == "rows" and text in str(error) and f"0:{ROWS}" in str(error)
@@ -73,7 +73,7 @@ def test_regions(limits: list[int | None]) -> None:
     )
     good = 0 <= x0 < x1 <= COLUMNS and 0 <= y0 < y1 <= COLUMNS
     try:
-        found = planning.region_of(made(region=text), COLUMNS)
+        found = asked.region_of(made(region=text), COLUMNS)
     except BadInput as error:
         assert not good and error.field == "region"
     else:
@@ -86,13 +86,13 @@ numbers = st.decimals(min_value=-5, max_value=70, places=2)
 @given(st.lists(numbers, min_size=1, max_size=8))
 def test_lists_of_centres(values: list[Any]) -> None:
     text = ",".join(str(value) for value in values)
-    assert planning.tried_centres(made(try_centres=text)) == list(dict.fromkeys(float(value) for value in values))
+    assert asked.tried_centres(made(try_centres=text)) == list(dict.fromkeys(float(value) for value in values))
 
 
 @given(start=numbers, count=st.integers(1, 200), step=st.decimals(min_value="0.05", max_value=4, places=2))
 def test_ranges_of_centres_include_both_ends(start: Any, count: int, step: Any) -> None:
     stop = start + (count - 1) * step
-    centres = planning.tried_centres(made(try_centres=f"{start}:{stop}:{step}"))
+    centres = asked.tried_centres(made(try_centres=f"{start}:{stop}:{step}"))
     assert len(centres) == count
     assert centres[0] == pytest.approx(float(start)) and centres[-1] == pytest.approx(float(stop), abs=1e-6)
     assert len(set(centres)) == count
@@ -104,10 +104,10 @@ def test_any_text_is_understood_or_refused_in_one_sentence(text: str) -> None:
     for name in ("rows", "region", "try_centres", "centre_range", "limits", "centre"):
         try:
             model = made(**{name: text})
-            planning.row_range(model, scan())
-            planning.region_of(model, COLUMNS)
-            planning.limits_of(model)
-            planning._check_centre(model, scan())
+            asked.row_range(model, scan())
+            asked.region_of(model, COLUMNS)
+            asked.limits_of(model)
+            checks.check_centre(model, scan())
         except BadInput as error:
             assert "\n" not in str(error) and name in str(error)
 
@@ -121,11 +121,11 @@ def test_any_text_is_understood_or_refused_in_one_sentence(text: str) -> None:
 )  # fmt: skip
 def test_limits(text: str, limits: tuple[float, float] | None) -> None:
     if limits:
-        assert planning.limits_of(made(limits=text)) == limits
+        assert asked.limits_of(made(limits=text)) == limits
     else:
         with pytest.raises(BadInput, match="LOW:HIGH"):
-            planning.limits_of(made(limits=text))
-    assert planning.limits_of(made()) is None
+            asked.limits_of(made(limits=text))
+    assert asked.limits_of(made()) is None
 
 
 @settings(deadline=None)
@@ -186,3 +186,38 @@ def test_preview_stays_within_the_rows_asked_for(monkeypatch: pytest.MonkeyPatch
 def test_every_preset_and_sample_is_valid() -> None:
     for values in (*PIPELINE.presets.values(), *(sample.parameters for sample in PIPELINE.samples)):
         parameters.build(TomographyParameters, values)
+
+
+def test_looking_at_the_scan_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding tilt and centre and judging the resolution are no units of their own."""
+    of = scan(512, 2048, 1500, (1, 512, 2048))
+
+    def seconds(**given_: Any) -> float:
+        units = planned(monkeypatch, of, 64 << 30, **given_)["slices"]
+        return units[0].seconds - units[1].seconds
+
+    assert seconds(centre=1000, resolution=False) == 0
+    assert 0 < seconds(resolution=False) < seconds()
+    assert seconds(method="cgls") > 2 * seconds()
+    leaning = made(tilt="auto", resolution=False, centre=1)
+    assert planning._look_cost(of, leaning, False, 512)[0] > 16 * 4 * 512 * 2048
+
+
+def test_a_preview_leaves_out_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job({"scan": (Path("x"),)}, made(), Allowance(1, 1), facts={"first_row": 0, "last_row": 9})
+    assert planning.preview(job)["resolution"] is False
+
+
+def test_what_does_not_go_together_is_refused_in_a_sentence() -> None:
+    with pytest.raises(BadInput, match=r"rings.*7 projections are too few") as refused:
+        checks.check_rings(made(rings="sorting"), scan(angles=7))
+    assert "\n" not in str(refused.value)
+    with pytest.raises(BadInput, match=r"rings.*6 columns are too few"):
+        checks.check_rings(made(rings="all"), scan(columns=6))
+    checks.check_rings(made(), scan(columns=6, angles=7))
+    checks.check_rings(made(rings="all"), scan(columns=8, angles=8))
+    with pytest.raises(BadInput, match=r"zarr.*no volume"):
+        checks.check_tries(made(zarr=True, try_centres="30:32:1"))
+    with pytest.raises(BadInput, match=r"tilt.*half a turn apart"):
+        checks.check_tilt(made(tilt="auto"), scan())  # from 0 to 3 radians
+    checks.check_tilt(made(tilt=1.0), scan())

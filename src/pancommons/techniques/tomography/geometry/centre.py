@@ -31,11 +31,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.tomography.fourier import BATCH, FourierReconstruction
+from pancommons.techniques.tomography.fourier import BATCH, FourierReconstruction, geometry_bytes
+from pancommons.techniques.tomography.fourier import working_bytes as fourier_bytes
 from pancommons.techniques.tomography.geometry.angles import checked_angles
 
 ROWS = 4
 """Detector rows that are looked at: those with the most signal."""
+
+_THINNED = 450
+"""Angles that slices are judged by, or up to twice as many."""
 
 OBJECT_RATIO = 0.5
 """Radius of the sample, in half widths, that the double wedge is drawn for."""
@@ -165,6 +169,13 @@ def find_centre(
     return conclude(looks, tuple(int(row) for row in rows))
 
 
+def working_bytes(width: int, angles: int) -> int:
+    """Return the most bytes that `find_centre` takes beside the sinograms it is given."""
+    thinned = min(angles, 2 * _THINNED)
+    sharp = geometry_bytes(width, thinned) + fourier_bytes(width, thinned) + 40 * thinned * width
+    return 4 * ROWS * angles * width + max(130 * angles * width, sharp)
+
+
 def rows_with_signal(stack: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """Return the indices of the sinograms [slice, angle, column] with the most signal, rising."""
     signal = [float(row.std(dtype=np.float64)) for row in stack]
@@ -252,7 +263,7 @@ def _sharpness(
 ) -> Look:
     """Search by the mean magnitude of slices, just around `near` if that is known."""
     _, angles, width = stack.shape
-    thin = max(1, angles // 450)
+    thin = max(1, angles // _THINNED)
     row = stack[int(np.argmax([sinogram.std() for sinogram in stack])), ::thin]
     mean = row.mean(0, dtype=np.float64)
     stripes = mean - median_filter(mean, 15, mode="nearest")  # they make rings, which are sharp

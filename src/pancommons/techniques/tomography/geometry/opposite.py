@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,21 +44,35 @@ def opposite_projections(
     BadInput
         The scan turns through less than half a turn.
     """
-    angles = scan.angles
+    order, partner, gaps, firsts = _partners(scan.angles)
+    if firsts.size == 0:
+        raise BadInput("no two projections lie half a turn apart", file=scan.path, field="angles")
+    near, step = gaps[firsts], float(np.median(np.diff(scan.angles[order])))
+    firsts = firsts[near <= near.min() + 0.1 * step]
+    chosen = firsts[(np.arange(min(most, firsts.size)) * firsts.size / min(most, firsts.size)).astype(np.int64)]
+    one, two = (_integrals(scan, field, order[indices], rows) for indices in (chosen, partner[chosen]))
+    return one, two
+
+
+def _partners(angles: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    """Return the ascending order, each one's partner in it half a turn on, its gap, and which have one."""
     order = np.argsort(angles, kind="stable")
     ascending = angles[order]
     step = float(np.median(np.diff(ascending)))
     after = np.clip(np.searchsorted(ascending, ascending + np.pi), 1, ascending.size - 1)
     gaps = np.abs(ascending[[after - 1, after]] - ascending - np.pi)
     partner = after - (gaps[0] < gaps[1])
-    firsts = np.flatnonzero(gaps.min(0) <= 1.5 * step)
-    if firsts.size == 0:
-        raise BadInput("no two projections lie half a turn apart", file=scan.path, field="angles")
-    near = gaps.min(0)[firsts]
-    firsts = firsts[near <= near.min() + 0.1 * step]
-    chosen = firsts[(np.arange(min(most, firsts.size)) * firsts.size / min(most, firsts.size)).astype(np.int64)]
-    one, two = (_integrals(scan, field, order[indices], rows) for indices in (chosen, partner[chosen]))
-    return one, two
+    return order, partner, gaps.min(0), np.flatnonzero(gaps.min(0) <= 1.5 * step)
+
+
+def has_opposite(angles: NDArray[np.float64]) -> bool:
+    """Tell whether any two projections lie half a turn apart, to within one and a half steps; angles in radians."""
+    return _partners(angles)[3].size > 0
+
+
+def working_bytes(rows: int, columns: int) -> int:
+    """Return the bytes that `find_tilt` takes: pairs of whole projections, and what they are compared with binned."""
+    return 4 * 4 * _PAIRS * rows * columns + (96 << 20)
 
 
 def _integrals(scan: Scan, field: FlatField, projections: NDArray[np.int64], rows: slice) -> NDArray[np.float32]:

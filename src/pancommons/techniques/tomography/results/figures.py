@@ -16,7 +16,8 @@ from pancommons.pipelines.declaration import Figure, Findings
 from pancommons.pipelines.job import Job
 from pancommons.techniques.tomography.quality.truth import inside, psnr, scale_to
 from pancommons.techniques.tomography.results.curves import convergence_figure, resolution_figure
-from pancommons.techniques.tomography.run.planning import parameters_of, scan_of, tried_centres, works_on_frames
+from pancommons.techniques.tomography.run.asked import parameters_of, tried_centres, works_on_frames
+from pancommons.techniques.tomography.run.planning import scan_of
 from pancommons.techniques.tomography.run.slices import unit_of_result
 
 _SAMPLE = 16

@@ -16,13 +16,8 @@ from pancommons.pipelines.declaration import Found, Outcome
 from pancommons.pipelines.job import Job, Part
 from pancommons.pipelines.parameters import unit_of
 from pancommons.techniques.tomography.results.pyramid import write_ome_zarr
-from pancommons.techniques.tomography.run.planning import (
-    parameters_of,
-    region_of,
-    row_range,
-    scan_of,
-    tried_centres,
-)
+from pancommons.techniques.tomography.run.asked import parameters_of, region_of, row_range, tried_centres
+from pancommons.techniques.tomography.run.planning import scan_of
 from pancommons.techniques.tomography.run.slices import unit_of_result
 from pancommons.techniques.tomography.run.views import view_of
 

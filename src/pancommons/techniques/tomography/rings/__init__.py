@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pancommons.techniques.tomography.rings.removal import (
+    FEWEST,
     METHODS,
     RingMethod,
     remove_rings,
@@ -11,4 +12,4 @@ from pancommons.techniques.tomography.rings.removal import (
     working_bytes,
 )
 
-__all__ = ["METHODS", "RingMethod", "remove_rings", "seconds_per_value", "warm", "working_bytes"]
+__all__ = ["FEWEST", "METHODS", "RingMethod", "remove_rings", "seconds_per_value", "warm", "working_bytes"]

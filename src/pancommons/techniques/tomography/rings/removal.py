@@ -13,6 +13,9 @@ from pancommons.techniques.tomography.rings.guard import mend
 
 RingMethod = Literal["fourier-wavelet", "titarenko", "sorting", "all"]
 
+FEWEST = 8
+"""Angles and columns of a sinogram, at least."""
+
 METHODS: tuple[RingMethod, ...] = get_args(RingMethod)
 """The methods by name, from the gentlest to the one that does everything."""
 
@@ -87,9 +90,9 @@ def remove_rings(
     True
     """
     stack = np.asarray(sinograms, np.float32)
-    if stack.ndim != 3 or min(stack.shape[1:], default=0) < 8:
+    if stack.ndim != 3 or min(stack.shape[1:], default=0) < FEWEST:
         raise BadInput(
-            f"expected [row, angle, column] with 8 angles and columns or more, not the shape {stack.shape}",
+            f"expected [row, angle, column] with {FEWEST} angles and columns or more, not the shape {stack.shape}",
             field="sinograms",
         )
     if method not in METHODS:

@@ -21,15 +21,9 @@ from pancommons.techniques.tomography.geometry.stitching import levelled
 from pancommons.techniques.tomography.phase import paganin
 from pancommons.techniques.tomography.pipeline import TomographyParameters
 from pancommons.techniques.tomography.reading.scan import Scan
+from pancommons.techniques.tomography.run.asked import air_of, parameters_of, propagation_of, row_range, works_on_frames
 from pancommons.techniques.tomography.run.fields import field_of_job
-from pancommons.techniques.tomography.run.planning import (
-    air_of,
-    parameters_of,
-    propagation_of,
-    row_range,
-    scan_of,
-    works_on_frames,
-)
+from pancommons.techniques.tomography.run.planning import scan_of
 from pancommons.techniques.tomography.run.views import tilt_of
 
 _AIR_FRAMES = 16

@@ -25,19 +25,18 @@ from pancommons.techniques.tomography.results.curves import resolution
 from pancommons.techniques.tomography.rings import METHODS
 from pancommons.techniques.tomography.rings import warm as warm_rings
 from pancommons.techniques.tomography.run import methods
-from pancommons.techniques.tomography.run.fields import field_of_job, field_of_scan
-from pancommons.techniques.tomography.run.frames import edge_of_air, frame_repairs, lengths
-from pancommons.techniques.tomography.run.planning import (
+from pancommons.techniques.tomography.run.asked import (
     limits_of,
     parameters_of,
     region_of,
     row_range,
-    scan_of,
     search_range,
-    through_frames,
     tried_centres,
     works_on_frames,
 )
+from pancommons.techniques.tomography.run.fields import field_of_job, field_of_scan
+from pancommons.techniques.tomography.run.frames import edge_of_air, frame_repairs, lengths
+from pancommons.techniques.tomography.run.planning import SAMPLE_ROWS, scan_of, through_frames
 from pancommons.techniques.tomography.run.slices import (
     blocks_of_rows,
     make_slices,
@@ -47,7 +46,6 @@ from pancommons.techniques.tomography.run.slices import (
 )
 from pancommons.techniques.tomography.run.views import shifts_of, tilt_of, view_of
 
-_SAMPLE_ROWS = 8
 _UNSURE = 0.5
 
 
@@ -183,6 +181,8 @@ def _judge(
         residuals = np.empty((1, most), np.float32)
         make_slices(job, scan, sinograms, angles, rows, centre, view, residuals=residuals)
         arrays["residuals"] = residuals[0]
+    if not parameters_of(job).resolution:
+        return {}, arrays
     y0, y1, x0, x1 = region_of(parameters_of(job), view.width)
 
     def half(some: NDArray[np.float32], those: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -196,9 +196,9 @@ def _sample(job: Job, first: int, last: int, scan: Scan) -> list[int]:
     """Choose rows to look at, evenly over those wanted, in few chunks where several rows are decoded together."""
     together = 1 if through_frames(scan, parameters_of(job)) else scan.rows_together
     blocks = np.arange(first // together, -(-last // together))
-    most = _SAMPLE_ROWS if together == 1 else max(1, min(_SAMPLE_ROWS, len(blocks) // 4))
+    most = SAMPLE_ROWS if together == 1 else max(1, min(SAMPLE_ROWS, len(blocks) // 4))
     chosen = blocks[_evenly(len(blocks), most)]
-    each = -(-_SAMPLE_ROWS // len(chosen))
+    each = -(-SAMPLE_ROWS // len(chosen))
     rows = []
     for block in chosen:
         within = np.arange(max(first, block * together), min(last, (block + 1) * together))

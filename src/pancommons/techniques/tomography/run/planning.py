@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from pancommons.base.machine import format_size
 from pancommons.pipelines.declaration import Inspection, Unit
 from pancommons.pipelines.job import Job
 from pancommons.techniques.tomography.fourier import BATCH
-from pancommons.techniques.tomography.geometry.axis import FEWEST_ROWS, STEEPEST
+from pancommons.techniques.tomography.geometry.centre import working_bytes as centre_bytes
+from pancommons.techniques.tomography.geometry.opposite import working_bytes as opposite_bytes
 from pancommons.techniques.tomography.phase import kernel_width
 from pancommons.techniques.tomography.phase import working_bytes as filter_bytes
 from pancommons.techniques.tomography.pipeline import TomographyParameters
@@ -23,7 +23,24 @@ from pancommons.techniques.tomography.reading.opening import Scan, open_scan
 from pancommons.techniques.tomography.results.pyramid import check_extra
 from pancommons.techniques.tomography.rings import seconds_per_value as ring_seconds
 from pancommons.techniques.tomography.rings import working_bytes as ring_bytes
-from pancommons.techniques.tomography.run.methods import cost
+from pancommons.techniques.tomography.run.asked import (
+    air_of,
+    limits_of,
+    parameters_of,
+    propagation_of,
+    region_of,
+    row_range,
+    tried_centres,
+    works_on_frames,
+)
+from pancommons.techniques.tomography.run.checks import (
+    check_centre,
+    check_light,
+    check_rings,
+    check_tilt,
+    check_tries,
+)
+from pancommons.techniques.tomography.run.methods import cost, iterations
 from pancommons.techniques.tomography.run.views import field_of_view, widest
 
 _FRAMES_BYTES = 96 << 20
@@ -33,6 +50,9 @@ _SECONDS_PER_BYTE = 1.5e-9
 _SECONDS_PER_PIXEL, _SECONDS_PER_FILTER_BYTE = 3e-8, 5e-10
 """To correct a pixel of a whole frame; to retrieve the phase of one, per byte of the buffers that this takes."""
 _PREVIEW_ROWS = 4
+
+SAMPLE_ROWS = 8
+"""Rows that are looked at before slices are made."""
 
 
 def scan_of(job: Job) -> Scan:
@@ -59,14 +79,16 @@ def inspect(job: Job) -> Inspection:
     first, last = row_range(parameters, scan)
     view = field_of_view(parameters, scan)
     region_of(parameters, widest(view == "half", scan.columns))
-    _check_centre(parameters, scan)
+    check_centre(parameters, scan)
     limits_of(parameters)
-    _check_tilt(parameters, scan)
+    check_tilt(parameters, scan)
     if parameters.zarr:
         check_extra()
     air_of(parameters, scan)
     propagation_of(parameters, scan)
-    _check_light(scan)
+    check_rings(parameters, scan)
+    check_tries(parameters)
+    check_light(scan)
     facts = {
         "layout": scan.layout,
         "projections": scan.count,
@@ -103,7 +125,7 @@ def preview(job: Job) -> dict[str, Any]:
     """Restrict a reconstruction to the rows around the middle of those asked for."""
     first, last = int(job.facts["first_row"]), int(job.facts["last_row"])
     start = max(first, (first + last) // 2 - _PREVIEW_ROWS // 2)
-    return {"rows": f"{start}:{min(last, start + _PREVIEW_ROWS)}", "tiff": False, "zarr": False}
+    return {"rows": f"{start}:{min(last, start + _PREVIEW_ROWS)}", "tiff": False, "zarr": False, "resolution": False}
 
 
 def plan(job: Job) -> dict[str, list[Unit]]:
@@ -120,11 +142,14 @@ def plan(job: Job) -> dict[str, list[Unit]]:
         spans = [{"start": start, "stop": min(start + BATCH, last)} for start in starts]
         sizes = [span["stop"] - span["start"] for span in spans]
     frames = _frame_units(scan, last - first, parameters) if through_frames(scan, parameters) else []
+    half = job.facts.get("field_of_view") == "half"
     slices = [
-        _slice_unit(index, span, size, scan, parameters, job.facts.get("field_of_view") == "half")
+        _slice_unit(index, span, size, scan, parameters, half)
         for index, (span, size) in enumerate(zip(spans, sizes, strict=True))
     ]
-    needed = max(unit.memory for unit in [*frames, *slices])
+    memory, seconds = _look_cost(scan, parameters, half, last - first)
+    slices[0] = replace(slices[0], seconds=slices[0].seconds + seconds)
+    needed = max(memory, *(unit.memory for unit in [*frames, *slices]))
     if needed > job.allowance.memory:
         raise BadInput(
             f"one unit of this scan needs {format_size(needed)}, {format_size(job.allowance.memory)} are allowed",
@@ -134,202 +159,14 @@ def plan(job: Job) -> dict[str, list[Unit]]:
     return {"frames": frames, "slices": slices}
 
 
-def parameters_of(job: Job) -> TomographyParameters:
-    """Return a job's parameters as what they are."""
-    assert isinstance(job.parameters, TomographyParameters)  # noqa: S101 - the registry made them
-    return job.parameters
-
-
-def row_range(parameters: TomographyParameters, scan: Scan) -> tuple[int, int]:
-    """Return the first row and the one after the last."""
-    start, _, stop = parameters.rows.partition(":")
-    first, last = int(start or 0), int(stop or scan.rows)
-    if not 0 <= first < last <= scan.rows:
-        raise BadInput(
-            f"{parameters.rows!r} lies outside the detector's rows 0:{scan.rows}",
-            file=scan.path,
-            field="rows",
-        )
-    return first, last
-
-
-def region_of(parameters: TomographyParameters, columns: int) -> tuple[int, int, int, int]:
-    """Return the part of a slice to keep: y0, y1, x0, x1."""
-    if parameters.region is None:
-        return 0, columns, 0, columns
-    (x0, x1), (y0, y1) = (
-        (int(start or 0), int(stop or columns))
-        for start, _, stop in (axis.partition(":") for axis in parameters.region.split(","))
-    )
-    if not (0 <= x0 < x1 <= columns and 0 <= y0 < y1 <= columns):
-        raise BadInput(f"{parameters.region!r} lies outside the slices of {columns} x {columns} pixels", field="region")
-    return y0, y1, x0, x1
-
-
-def limits_of(parameters: TomographyParameters) -> tuple[float, float] | None:
-    """Return the attenuation at 0 and at 65535 of uint16, or None where the data decide."""
-    if parameters.limits == "auto":
-        return None
-    low, high = (float(value) for value in parameters.limits.split(":"))
-    if not -inf < low < high < inf:
-        raise BadInput(f"{parameters.limits!r} is no range", field="limits", remedy="write LOW:HIGH, the lower first")
-    return low, high
-
-
-def tried_centres(parameters: TomographyParameters) -> list[float]:
-    """Return the centres to try, or none."""
-    text = parameters.try_centres
-    if text is None:
-        return []
-    if "," in text or ":" not in text:
-        return list(dict.fromkeys(float(value) for value in text.split(",")))
-    start, stop, *step = (float(value) for value in text.split(":"))
-    width = step[0] if step else 1.0
-    count = int((stop - start) / width + 1.0001) if width > 0 else 0
-    if not 0 < count <= 200:
-        raise BadInput(
-            f"{text!r} gives {max(0, count)} centres",
-            field="try_centres",
-            remedy="write START:STOP:STEP with 1 to 200",
-        )
-    return list(dict.fromkeys(round(start + index * width, 6) for index in range(count)))
-
-
-def _check_light(scan: Scan) -> None:
-    """Refuse flats that are not brighter than the darks, judging by one frame of each."""
-    frames = next((frames for frames in scan.flats if frames.stack is not None), None)
-    if frames is None or frames.stack is None:
-        return
-    flat = frames.stack.read(frames.frames[:1])[0].astype(np.float64)
-    dark = 0.0
-    if scan.darks:
-        first = scan.darks[0]
-        dark = first.level or 0.0 if first.stack is None else first.stack.read(first.frames[:1])[0].astype(np.float64)
-    bright = float(np.mean(flat > dark))
-    if bright < 0.5:
-        raise BadInput(
-            f"the flat fields are not above the dark fields in {100 * (1 - bright):.3g} % of the pixels",
-            file=frames.stack.files[0],
-            field=frames.stack.inside or None,
-            remedy="check which frames are flats, or name a file that has good ones with flats=FILE",
-        )
-
-
-def _check_centre(parameters: TomographyParameters, scan: Scan) -> None:
-    given = [parameters.centre] if isinstance(parameters.centre, float | int) else []
-    for centre in [*given, *tried_centres(parameters)]:
-        if not 0 <= centre <= scan.columns - 1:
-            raise BadInput(
-                f"{centre:g} lies outside the detector's columns 0 to {scan.columns - 1}",
-                file=scan.path,
-                field="try_centres" if parameters.try_centres else "centre",
-            )
-    if parameters.centre_range != "auto":
-        start, stop = search_range(parameters, scan.columns)
-        if start is None or stop is None or not 0 <= start < stop <= scan.columns - 1:
-            raise BadInput(
-                f"{parameters.centre_range!r} lies outside the columns 0:{scan.columns - 1}",
-                field="centre_range",
-            )
-
-
-def _check_tilt(parameters: TomographyParameters, scan: Scan) -> None:
-    tilt = parameters.tilt
-    if tilt != "auto" and not abs(tilt) <= np.rad2deg(STEEPEST):
-        raise BadInput(
-            f"a tilt of {tilt:g} degrees is more than {np.rad2deg(STEEPEST):.0f} either way", field="tilt",
-            remedy="turn the projections before",
-        )  # fmt: skip
-    if tilt == "auto" and scan.rows < FEWEST_ROWS:
-        raise BadInput(
-            f"{scan.rows} rows are too few to find a tilt in, {FEWEST_ROWS} are the least",
-            file=scan.path,
-            field="tilt",
-            remedy="give it in degrees",
-        )
-
-
-def search_range(parameters: TomographyParameters, columns: int) -> tuple[float | None, float | None]:
-    """Return the columns between which to look for the centre; None for where it is usually found."""
-    if parameters.centre_range == "auto":
-        return None, None
-    start, _, stop = parameters.centre_range.partition(":")
-    return float(start or 0), float(stop or columns - 1)
-
-
 def needs_regrouping(scan: Scan) -> bool:
     """Tell whether reading rows batch by batch would decode the same chunks again and again."""
     return BATCH % scan.rows_together != 0
 
 
-def works_on_frames(parameters: TomographyParameters) -> bool:
-    """Tell whether a correction needs whole frames, and not just rows."""
-    changed = parameters.phase != "none" or parameters.air != "none" or parameters.tilt != 0
-    return changed or parameters.zingers > 0
-
-
 def through_frames(scan: Scan, parameters: TomographyParameters) -> bool:
     """Tell whether frames are read, corrected where that is wanted, and stored anew in blocks of rows."""
     return works_on_frames(parameters) or needs_regrouping(scan)
-
-
-def air_of(parameters: TomographyParameters, scan: Scan, found: str | None = None) -> tuple[int, int, int, int] | None:
-    """Return the area of air as x0, x1, y0, y1; None where there is none, or none yet.
-
-    Raises
-    ------
-    BadInput
-        It lies outside the detector.
-    """
-    text = found or parameters.air
-    if text in ("none", "auto"):
-        return None
-    across, _, down = text.partition(",")
-    edges = []
-    for span, size in ((across, scan.columns), (down or ":", scan.rows)):
-        start, _, stop = span.partition(":")
-        edges += [int(start or 0), int(stop or size)]
-        if not 0 <= edges[-2] < edges[-1] <= size:
-            raise BadInput(
-                f"{text!r} lies outside the detector's {scan.columns} columns and {scan.rows} rows",
-                file=scan.path,
-                field="air",
-            )
-    return edges[0], edges[1], edges[2], edges[3]
-
-
-@dataclass(frozen=True)
-class Propagation:
-    """What Paganin's filter needs: metres, metres, keV, and delta over beta."""
-
-    pixel_size: float
-    distance: float
-    energy: float
-    delta_beta: float
-
-
-def propagation_of(parameters: TomographyParameters, scan: Scan) -> Propagation | None:
-    """Return what phase retrieval is done with, from the parameters and else from the scan; None without any.
-
-    Raises
-    ------
-    BadInput
-        Something is said nowhere.
-    """
-    if parameters.phase == "none":
-        return None
-    values = {}
-    for name, scale in (("pixel_size", 1e-6), ("distance", 1e-3), ("energy", 1.0)):
-        given, read = getattr(parameters, name), getattr(scan, name)
-        if given == "auto" and not read:
-            raise BadInput(
-                f"phase retrieval needs the {name.replace('_', ' ')}, which the scan does not say",
-                file=scan.path,
-                field=name,
-                remedy=f"give --{name.replace('_', '-')}",
-            )
-        values[name] = read if given == "auto" else given * scale
-    return Propagation(delta_beta=parameters.delta_beta, **values)
 
 
 def _frame_units(scan: Scan, rows: int, parameters: TomographyParameters) -> list[Unit]:
@@ -373,3 +210,30 @@ def _slice_unit(
         memory += ring_bytes(parameters.rings, scan.count, scan.columns)
         per_slice += ring_seconds(parameters.rings) * scan.count * scan.columns
     return Unit(index, span, size, memory + counts + output, size * per_slice, output)
+
+
+def _look_cost(scan: Scan, parameters: TomographyParameters, half: bool, rows: int) -> tuple[int, float]:
+    """Return the bytes and about the seconds that it takes to find tilt and centre, and to judge the resolution."""
+    rows = min(rows, SAMPLE_ROWS)
+    width, angles = widest(half, scan.columns), (scan.count + half) // (1 + half)
+    sample = 4 * rows * scan.count * scan.columns
+    memory, seconds = [3 * sample], 0.0
+    if parameters.rings != "none":
+        memory.append(sample + ring_bytes(parameters.rings, scan.count, scan.columns))
+        seconds += rows * ring_seconds(parameters.rings) * scan.count * scan.columns
+    if parameters.tilt == "auto":
+        memory.append(opposite_bytes(scan.rows, scan.columns))
+        seconds += 4e-7 * scan.rows * scan.columns
+    if parameters.centre == "auto" and not parameters.try_centres:
+        memory.append(3 * sample + centre_bytes(scan.columns, scan.count))
+        seconds += 4e-7 * scan.columns * scan.count
+    if parameters.resolution and not parameters.try_centres:
+        judged = 1 if iterations(parameters) else rows
+        bytes_, per_slice = cost(parameters, width, (angles + 1) // 2, judged)
+        memory.append(3 * sample + bytes_ + 4 * (2 * judged + 20) * width * width)
+        seconds += 2 * BATCH * per_slice if not iterations(parameters) else 2 * per_slice
+    if iterations(parameters):
+        bytes_, per_slice = cost(parameters, width, angles, 1)
+        memory[-1] += bytes_
+        seconds += per_slice
+    return max(memory), seconds

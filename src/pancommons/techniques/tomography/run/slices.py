@@ -17,17 +17,16 @@ from pancommons.techniques.tomography.iterative import IterativeReconstruction
 from pancommons.techniques.tomography.reading.scan import Scan
 from pancommons.techniques.tomography.rings import remove_rings
 from pancommons.techniques.tomography.run import methods
-from pancommons.techniques.tomography.run.fields import field_of_job
-from pancommons.techniques.tomography.run.frames import stored_rows
-from pancommons.techniques.tomography.run.planning import (
+from pancommons.techniques.tomography.run.asked import (
     parameters_of,
     region_of,
     row_range,
-    scan_of,
-    through_frames,
     tried_centres,
     works_on_frames,
 )
+from pancommons.techniques.tomography.run.fields import field_of_job
+from pancommons.techniques.tomography.run.frames import stored_rows
+from pancommons.techniques.tomography.run.planning import scan_of, through_frames
 from pancommons.techniques.tomography.run.views import View, shifts_of, tilt_of, view_of
 
 _BLOCK = 64 << 20
