@@ -108,7 +108,7 @@ def test_it_tells_whom_it_asks(federation: tuple[httpx.Client, list[str]]) -> No
     client, addresses = federation
     told = client.get("").json()["providers"]
     assert [one["name"] for one in told] == ["this installation", "One", "Two", "Dead", "Slow"]
-    assert told[1]["url"] == addresses[0] and all(one["answers"] for one in told)
+    assert told[1]["url"] == addresses[0] and all(one["answers"] for one in told[:3])
 
 
 def test_a_federation_that_asks_itself_is_refused(federation: tuple[httpx.Client, list[str]]) -> None:
