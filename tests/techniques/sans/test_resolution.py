@@ -37,7 +37,7 @@ def test_a_whole_bin_within_five_percent(growth: float) -> None:
     random = np.random.default_rng(3)
     pixel = random.integers(pixels.x.size, size=NEUTRONS)
     wave = random.choice(beam.size, NEUTRONS, p=beam / beam.sum())
-    x, y, z = pixels.x[pixel], pixels.y[pixel], pixels.z
+    x, y, z = pixels.x[pixel], pixels.y[pixel], pixels.z[pixel]
     nominal = momentum(x / z, y / z, centres(waves)[wave])
     place = np.searchsorted(edges, nominal, side="right") - 1
     inside = (place >= 0) & (place < edges.size - 1)

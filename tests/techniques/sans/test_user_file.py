@@ -17,6 +17,21 @@ from pancommons.techniques.sans.user_file import Fit, file_name, parse_user_file
 HERE = Path("user.txt")
 
 
+def test_corrections_monitors_and_their_backgrounds() -> None:
+    user = parse_user_file(
+        "SANS2D\nDET/CORR FRONT X -44.0\nDET/CORR REAR Z 47.0\nDET/CORR/FRONT/RADIUS 1.0\nDET/CORR FRONT ROT 0.5\n"
+        "DET/FRONT\nBACK/M1 35000 65000\nBACK/M2/TIMES 85000 98000\nMON/SPECTRUM=1/INTERPOLATE\nTRANS/TRANSPEC=3",
+        HERE,
+    )
+    assert user.corrections == {"hab_x": -44.0, "rear_z": 47.0, "hab_radius": 1.0, "hab_rot": 0.5}
+    assert (user.instrument, user.bank) == ("SANS2D", "hab")
+    assert user.monitor_backgrounds == {1: (35000.0, 65000.0), 2: (85000.0, 98000.0)}
+    assert (user.incident_monitor, user.transmission_monitor) == (1, 3)
+    assert user.ignored == ("MON/SPECTRUM=1/INTERPOLATE",)
+    with pytest.raises(BadInput, match="cannot be understood"):
+        parse_user_file("TRANS/TRANSPEC=4/SHIFT=-70", HERE)
+
+
 def test_commands_are_free_of_case_and_comments() -> None:
     user = parse_user_file(
         "! a comment\nl/wav 2.2 10.0 .035/log ! growth\nL/Q .01 .3 .002/lin\nset centre 324.6 327.9 5 5\n"

@@ -148,8 +148,13 @@ def test_what_makes_no_sense_is_refused_with_its_key(text: str, says: str) -> No
 
 
 def test_keys_that_are_not_used_are_told() -> None:
-    text = HEAD + "[mask]\nmask_files = ['a.xml']\n[detector.correction.position]\nrear_x = 0.1\nrear_y = 0.0\n"
-    assert parse_user_toml(text, HERE).ignored == ("detector.correction.position.rear_x", "mask.mask_files")
+    text = HEAD + "[mask]\nmask_files = ['a.xml']\n[detector.correction.position]\nrear_side = 0.1\nrear_y = 0.0\n"
+    assert parse_user_toml(text, HERE).ignored == ("detector.correction.position.rear_side", "mask.mask_files")
+
+
+def test_corrections_of_where_banks_are() -> None:
+    text = HEAD + "[detector.correction.position]\nrear_z = 0.047\nfront_x = -0.044\nfront_rot = 0.5\n"
+    assert parse_user_toml(text, HERE).corrections == pytest.approx({"rear_z": 47.0, "hab_x": -44.0, "hab_rot": 0.5})
 
 
 def test_a_monitor_of_its_own_name_and_background() -> None:

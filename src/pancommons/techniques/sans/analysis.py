@@ -305,11 +305,21 @@ def whole_invariant(curve: Curves, low: Law, high: Law) -> Quantity:
     )  # fmt: skip
 
 
-def score(truth: Path, curve: Curves) -> float | None:
-    """Return the median of |I - truth| / error, the truth smeared by the resolution; None for another kind of truth."""
+def score(truth: Path, curve: Curves, common: Floats | float = 0.0) -> float | None:
+    """Return the median of |I - truth| / error, the truth smeared by the resolution; None for another kind of truth.
+
+    Parameters
+    ----------
+    truth
+        The file that a simulation wrote.
+    curve
+        To compare with it.
+    common
+        float64 [point], relative error that points share, which theirs do not hold: that of the factor between banks.
+    """
     with open_file(truth) as file:
         if "entry/truth/I" not in file:
             return None
         q, intensity = file["entry/truth/Q"][()], file["entry/truth/I"][()]
     known = models.smeared(lambda at: np.interp(at, q, intensity), curve.q, curve.spread)
-    return float(np.median(np.abs(curve.intensity - known) / curve.error))
+    return float(np.median(np.abs(curve.intensity - known) / np.hypot(curve.error, common * known)))

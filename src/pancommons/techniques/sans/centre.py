@@ -180,7 +180,7 @@ class _Look:
         pixels = pixels_of(self._bank, recipe.instrument, recipe.centre, recipe.user.sample_offset)
         edges = (-pixels.x.min(), pixels.x.max(), -pixels.y.min(), pixels.y.max())
         inner, outer = recipe.user.radius or (40.0, np.inf)
-        scale = 2 * np.pi / wavelength / pixels.z
+        scale = 2 * np.pi / wavelength / float(np.mean(pixels.z))
         low, high = (inner + 15.0) / 1e3, min(_WHOLE * min(edges), outer / 1e3)
         if not low < high:
             raise BadInput("leaves no ring around the beam to find its centre by", field="centre", remedy="give X,Y")

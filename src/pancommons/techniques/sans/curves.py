@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.pipelines.job import Job, Part
-from pancommons.techniques.sans.merge import Curve, Rescale, curve_of, fitted_rescale, joined, less
+from pancommons.techniques.sans.merge import Curve, Rescale, curve_of, factor_error, fitted_rescale, joined, less
 from pancommons.techniques.sans.planning import measurement_of, overlap_of, parameters_of
 
 Floats = NDArray[np.float64]
@@ -34,6 +34,8 @@ class Reduced:
         Standard deviation across Q of each plane, float64 [Qy, Qx]; `Curve.spread` is that along Q.
     rescale
         How the banks were joined, or None.
+    factor_error
+        float64 [Q], what the error of that adds to the relative error of all bins together; None where it was given.
     gap
         Whether a bank is missing because its unit failed.
     """
@@ -44,6 +46,7 @@ class Reduced:
     planes: Mapping[str, Curve] = field(default_factory=dict)
     plane_across: Mapping[str, Floats] = field(default_factory=dict)
     rescale: Rescale | None = None
+    factor_error: Floats | None = None
     gap: bool = False
 
 
@@ -71,6 +74,10 @@ def reduced_curves(job: Job, period: int, parts: Sequence[Part], whole_run: Sequ
         fitted = {name: _subtracted([of[name].sum(axis=1) for of in together], scale, widths) for name in names}
         rescale = _rescale(job, fitted, edges)
     total = {role: _total(of, names, rescale, scale, role) for role, of in sums.items()}
+    common = None
+    if rescale is not None and rescale.fitted:
+        rear, hab = (sums["sample"][name].sum(axis=1) for name in ("rear", "hab"))
+        common = factor_error(rear, hab, rescale)
     curves = {"total": _subtracted([whole.sum(axis=1) for whole in total.values()], scale, widths)}
     if len(names) == 2:
         curves |= alone
@@ -86,7 +93,7 @@ def reduced_curves(job: Job, period: int, parts: Sequence[Part], whole_run: Sequ
         planes["total"] = _subtracted(list(whole.values()), scale, cell)
         with np.errstate(divide="ignore", invalid="ignore"):
             across["total"] = np.sqrt(whole["sample"][4] / whole["sample"][1] + cell**2 / 12)
-    return Reduced(period, edges, curves, planes, across, rescale, gap=len(parts) < len(made.banks))
+    return Reduced(period, edges, curves, planes, across, rescale, common, gap=len(parts) < len(made.banks))
 
 
 _WHOLE = ("sample", "can")

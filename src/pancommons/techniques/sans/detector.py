@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +21,32 @@ class Pixels:
     ----------
     spectra
         int64 [pixel].
-    x, y
+    x, y, z
         float64 [pixel], m.
-    z
-        Metres from sample to bank.
     flight
         float64 [pixel], metres from moderator to pixel by way of the sample.
     size
         Width, height and depth of a pixel, m.
+    turn
+        Of the bank about the vertical, radians, from z towards x.
+    box
+        What the solid angle is that of, as `size`.
     """
 
     spectra: NDArray[np.int64]
     x: Floats
     y: Floats
-    z: float
+    z: Floats
     flight: Floats
     size: tuple[float, float, float]
+    turn: float = 0.0
+    box: tuple[float, float, float] | None = None
 
     def chosen(self, keep: NDArray[np.bool_]) -> Pixels:
         """Return some of the pixels; `keep` is bool [pixel]."""
-        return Pixels(self.spectra[keep], self.x[keep], self.y[keep], self.z, self.flight[keep], self.size)
+        return replace(
+            self, spectra=self.spectra[keep], x=self.x[keep], y=self.y[keep], z=self.z[keep], flight=self.flight[keep]
+        )
 
 
 def pixels_of(bank: Bank, instrument: Instrument, centre: tuple[float, float] | None, sample_offset: float) -> Pixels:
@@ -62,11 +68,11 @@ def pixels_of(bank: Bank, instrument: Instrument, centre: tuple[float, float] | 
         )
     x, y = bank.x + move_x, bank.y + move_y
     sample = instrument.sample_z + sample_offset / 1e3
-    z = bank.z - sample
+    z = np.zeros(x.size) + bank.z + bank.behind - sample
     flight = sample + np.sqrt(x**2 + y**2 + z**2)
     if instrument.monochromatic:
         flight = np.full(x.size, instrument.monitors[instrument.incident_monitor])
-    return Pixels(bank.spectra, x, y, z, flight, bank.size)
+    return Pixels(bank.spectra, x, y, z, flight, bank.size, bank.turn, bank.box)
 
 
 def solid_angles(pixels: Pixels) -> Floats:
@@ -74,11 +80,12 @@ def solid_angles(pixels: Pixels) -> Floats:
 
     A pixel is a box: its face exactly, its two visible sides to first order in the depth.
     """
-    width, height, depth = pixels.size
-    x, y, z = pixels.x, pixels.y, pixels.z
+    width, height, depth = pixels.box or pixels.size
+    cosine, sine = np.cos(pixels.turn), np.sin(pixels.turn)
+    x, y, z = cosine * pixels.x - sine * pixels.z, pixels.y, sine * pixels.x + cosine * pixels.z
 
     def corner(right: Floats, up: Floats) -> Floats:
-        return np.arctan(right * up / (z * np.sqrt(right**2 + up**2 + z**2)))
+        return np.asarray(np.arctan(right * up / (z * np.sqrt(right**2 + up**2 + z**2))))
 
     left, right, down, up = x - width / 2, x + width / 2, y - height / 2, y + height / 2
     face = corner(right, up) - corner(left, up) - corner(right, down) + corner(left, down)

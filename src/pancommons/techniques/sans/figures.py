@@ -65,6 +65,7 @@ def _merits(job: Job, curve: Curves) -> dict[str, float | None]:
         ("transmission", "transmission_sample"),
         ("can_transmission", "transmission_can"),
         ("rescale", "rescale"),
+        ("rescale_error", "rescale_error"),
         ("overlap_chi_square", "overlap_chi_square"),
     ):
         merits[merit] = float(found[name].value) if name in found else None
@@ -75,8 +76,18 @@ def _merits(job: Job, curve: Curves) -> dict[str, float | None]:
         merits["centre_confidence"] = found["centre"].confidence
     truth = job.path("truth")
     if truth is not None:
-        merits["deviation"] = score(truth, curve)
+        merits["deviation"] = score(truth, curve, _factor_error(job))
     return merits
+
+
+def _factor_error(job: Job) -> Floats | float:
+    """Return the relative error that the factor between the banks brings to the points of the first period."""
+    first = periods_of(job)[0] + 1
+    common = job.arrays.get(f"factor_error_{first}")
+    if common is None:
+        return 0.0
+    rows = job.arrays[f"curve_{first}_total"]
+    return np.asarray(common[np.isfinite(rows[2]) & np.isfinite(rows[3])])
 
 
 def _points(

@@ -42,8 +42,13 @@ def read_nexus(path: Path, entry: str = "raw_data_1") -> Run:
             )
         events = read_events(group, path)
         counts = member(group, "detector_1/counts")
-        histogram = counts if isinstance(counts, h5py.Dataset) and counts.ndim == 3 else None
-        times, spectra = _times(group, path, events is not None), _spectra(group)
+        histogram: h5py.Dataset | NDArray[np.int32] | None = (
+            counts if isinstance(counts, h5py.Dataset) and counts.ndim == 3 else None
+        )
+        alone = events is None and "detector_1" not in group
+        times, spectra = _times(group, path, events is not None or alone), _spectra(group)
+        if alone and times is not None and any(name.startswith("monitor_") for name, _ in groups(group)):
+            histogram, spectra = np.zeros((_periods(group, None), 0, times.size - 1), np.int32), np.zeros(0, np.int64)
         if times is None or spectra is None or (histogram is None and events is None):
             raise BadInput(
                 "holds no counts of detectors",
@@ -55,7 +60,9 @@ def read_nexus(path: Path, entry: str = "raw_data_1") -> Run:
             raise BadInput("times, spectra and counts do not fit together", file=path, field=f"{entry}/detector_1")
         periods = histogram.shape[0] if histogram is not None else _periods(group, events)
         read: Callable[[int], NDArray[np.int32]]
-        if histogram is not None:
+        if isinstance(histogram, np.ndarray):
+            read = histogram.__getitem__
+        elif histogram is not None:
             read = _Reader(path, histogram.name, path.stat().st_mtime_ns)
         else:
             assert events is not None  # noqa: S101 - see above

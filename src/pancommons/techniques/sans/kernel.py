@@ -32,7 +32,7 @@ def sum_in_q(
     masked: NDArray[np.bool_],
     x: _Floats,
     y: _Floats,
-    z: float,
+    z: _Floats,
     flight: _Floats,
     weight: _Floats,
     weight_variance: _Floats,
@@ -59,7 +59,7 @@ def sum_in_q(
     masked
         bool [time], bins that do not count.
     x, y, z
-        Position from the sample: float64 [pixel], m, and the distance of the bank.
+        float64 [pixel], position from the sample, m.
     flight
         float64 [pixel], m from moderator to pixel.
     weight, weight_variance
@@ -90,10 +90,10 @@ def sum_in_q(
     for pixel in range(x.size):
         row = rows[pixel]
         slowness = flight[pixel] * to_time
-        across = x[pixel] * x[pixel]
+        across, ahead = x[pixel] * x[pixel], z[pixel]
         square = across + y[pixel] * y[pixel]
-        length = math.sqrt(square + z * z)
-        factor = four_pi * math.sqrt(0.5 * square / (length * (length + z)))
+        length = math.sqrt(square + ahead * ahead)
+        factor = four_pi * math.sqrt(0.5 * square / (length * (length + ahead)))
         drop = GRAVITY * length * length
         spread = angle_variance[pixel] * (2 * math.pi) ** 2
         own, own_variance = weight[pixel], weight_variance[pixel]
@@ -122,8 +122,8 @@ def sum_in_q(
             if gravity:
                 lower = y[pixel] + drop * middle[bin_] * middle[bin_]
                 square = across + lower * lower
-                reach = math.sqrt(square + z * z)
-                factor = four_pi * math.sqrt(0.5 * square / (reach * (reach + z)))
+                reach = math.sqrt(square + ahead * ahead)
+                factor = four_pi * math.sqrt(0.5 * square / (reach * (reach + ahead)))
             q = factor * inverse[bin_]
             while place > 0 and q < q_edges[place]:
                 place -= 1
@@ -152,7 +152,7 @@ def sum_in_plane(
     masked: NDArray[np.bool_],
     x: _Floats,
     y: _Floats,
-    z: float,
+    z: _Floats,
     flight: _Floats,
     weight: _Floats,
     weight_variance: _Floats,
@@ -179,8 +179,8 @@ def sum_in_plane(
     to_time = 1e6 / PLANCK_OVER_NEUTRON_MASS
     pitch = (q_edges[most] - q_edges[0]) / most
     for pixel in range(x.size):
-        slowness = flight[pixel] * to_time
-        length = math.sqrt(x[pixel] ** 2 + y[pixel] ** 2 + z * z)
+        slowness, ahead = flight[pixel] * to_time, z[pixel]
+        length = math.sqrt(x[pixel] ** 2 + y[pixel] ** 2 + ahead * ahead)
         spread = angle_variance[pixel] * (2 * math.pi) ** 2
         step = 0
         end = wavelengths[0] * slowness
@@ -203,8 +203,8 @@ def sum_in_plane(
             middle = 0.5 * (wavelengths[bin_] + wavelengths[bin_ + 1])
             lower = y[pixel] + (GRAVITY * length * length * middle * middle if gravity else 0.0)
             square = x[pixel] ** 2 + lower * lower
-            reach = math.sqrt(square + z * z)
-            q = 4 * math.pi / middle * math.sqrt(0.5 * square / (reach * (reach + z)))
+            reach = math.sqrt(square + ahead * ahead)
+            q = 4 * math.pi / middle * math.sqrt(0.5 * square / (reach * (reach + ahead)))
             radius = math.sqrt(square)
             if radius == 0.0:
                 continue

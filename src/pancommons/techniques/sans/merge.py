@@ -104,12 +104,30 @@ def joined(rear: Floats, hab: Floats, rescale: Rescale, shift: float = 0.0) -> F
     return rear + adjusted
 
 
+def factor_error(rear: Floats, hab: Floats, rescale: Rescale) -> Floats:
+    """Return the relative error of the joined intensity that the error of the factor brings, float64 [...].
+
+    All bins are wrong together, by as much as their norm is the high-angle bank's.
+
+    Parameters
+    ----------
+    rear, hab
+        float64 [4, ...], of the sample.
+    rescale
+        How they were joined.
+    """
+    own = hab[NORM] / rescale.factor
+    with np.errstate(invalid="ignore"):
+        return np.asarray(own / (rear[NORM] + own) * rescale.factor_error / rescale.factor)
+
+
 def fitted_rescale(
     rear: Curve, hab: Curve, q_edges: Floats, window: tuple[float, float], *, with_shift: bool = False
 ) -> Rescale:
     """Find what the high-angle bank is multiplied by to meet the rear one, by least squares.
 
-    Bins whose lower edge lies in the window count, each with the weight 1 / error^2 of the rear bank.
+    Bins whose lower edge lies in the window count, each with the weight 1 / error^2 of the rear bank. The factor's
+    error is that of both banks.
 
     Parameters
     ----------
@@ -144,14 +162,15 @@ def fitted_rescale(
     factor = float(solution[0])
     if not factor > 0:
         raise BadInput(f"the factor between the banks would be {factor:.3g}", field="overlap", remedy="give --rescale")
-    covariance = np.linalg.inv(design.T @ design)
+    both = rear.error[use] ** 2 + (factor * hab.error[use]) ** 2
+    pull = np.linalg.pinv(design) * weights
+    variance = float(np.sum(pull[0] ** 2 * both))
     difference = rear.intensity[use] - columns[0] * factor - (solution[1] if with_shift else 0.0)
     freedom = max(1, int(np.count_nonzero(use)) - design.shape[1])
-    both = rear.error[use] ** 2 + (factor * hab.error[use]) ** 2
     return Rescale(
         factor,
         float(solution[1]) / factor if with_shift else 0.0,
-        float(np.sqrt(covariance[0, 0])),
+        float(np.sqrt(variance)),
         True,
         float(np.sum(difference**2 / both)) / freedom,
         int(np.count_nonzero(use)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +19,19 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Treatment:
-    """Windows, us: where the prompt pulse is, and where only background is counted; None leaves the step out."""
+    """Windows, us: where the prompt pulse is, and where only background is counted; None leaves the step out.
+
+    `own` are the windows of background of single monitors, which go before.
+    """
 
     prompt: tuple[float, float] | None
     background: tuple[float, float] | None
+    own: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, user: UserFile, instrument: Instrument) -> Treatment:
         """Take the windows of the user file; the instrument's prompt pulse where it names none."""
-        return cls(user.monitor_prompt or instrument.monitor_prompt, user.monitor_background)
+        return cls(user.monitor_prompt or instrument.monitor_prompt, user.monitor_background, user.monitor_backgrounds)
 
 
 def monitor(
@@ -52,7 +57,8 @@ def monitor(
     """
     counts = run.spectrum(number, period)
     error = np.sqrt(counts)
-    for window in (treatment.prompt, treatment.background):
+    background = treatment.own.get(number, treatment.background)
+    for window in (treatment.prompt, background):
         if window is not None and not run.edges[0] <= window[0] < window[1] <= run.edges[-1]:
             raise BadInput(
                 f"a window of {window[0]:g} to {window[1]:g} us for monitor {number} lies outside the times "
@@ -62,8 +68,8 @@ def monitor(
             )
     if treatment.prompt is not None:
         counts, error = without_prompt(run.edges, counts, error, treatment.prompt)
-    if treatment.background is not None:
-        counts, error = without_background(run.edges, counts, error, treatment.background)
+    if background is not None:
+        counts, error = without_background(run.edges, counts, error, background)
     rebinned, variance = rebin_counts(wavelength(run.edges, position), counts, error**2, bins)
     if not np.any(rebinned > 0):
         raise BadInput(

@@ -265,6 +265,7 @@ PIPELINE = Pipeline(
         Merit("transmission", "Transmission of the sample", "", "mean over wavelengths, against the direct beam"),
         Merit("can_transmission", "Transmission of the can", "", "mean over wavelengths, against the direct beam"),
         Merit("rescale", "Factor of the high-angle bank", "", "what it is multiplied by to meet the rear one"),
+        Merit("rescale_error", "Its error", "", "one standard deviation"),
         Merit("overlap_chi_square", "Misfit in the overlap", "", "chi square per degree of freedom; 1 is right"),
         Merit("relative_error", "Median relative error", "", "error of I(Q) over I(Q)"),
         Merit("resolution", "Median resolution", "", "standard deviation of Q over Q"),
@@ -287,7 +288,12 @@ PIPELINE = Pipeline(
         Merit("size", "Radius fitted", "angstrom", "of gyration, or of spheres"),
         Merit("size_error", "Error of that radius", "angstrom", "one standard deviation"),
         Merit("fit_chi_square", "Misfit of the model", "", "chi square per degree of freedom"),
-        Merit("deviation", "Deviation from the truth", "", "median of |I - truth| / error; 0.67 is right"),
+        Merit(
+            "deviation",
+            "Deviation from the truth",
+            "",
+            "median of |I - truth| / error, the factor's included; 0.67 is right",
+        ),
     ),
     citations=(
         Citation(

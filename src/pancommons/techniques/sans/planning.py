@@ -10,16 +10,15 @@ import numpy as np
 from pancommons.base.errors import BadInput
 from pancommons.pipelines.declaration import Inspection, Unit
 from pancommons.pipelines.job import Job
-from pancommons.techniques.sans.binning import Binning
-from pancommons.techniques.sans.detector import Sector
 from pancommons.techniques.sans.image import is_image
 from pancommons.techniques.sans.instrument import Instrument, instrument
 from pancommons.techniques.sans.masks import Block
 from pancommons.techniques.sans.monitors import Treatment
 from pancommons.techniques.sans.monochromatic import monochromatic
 from pancommons.techniques.sans.pipeline import SansParameters
-from pancommons.techniques.sans.reduction import Recipe, absolute_scale, direct_ratio
-from pancommons.techniques.sans.resolution import Collimation
+from pancommons.techniques.sans.placement import placed
+from pancommons.techniques.sans.recipes import banks_of, fit_of, ordered, recipe_of, scale_of
+from pancommons.techniques.sans.reduction import Recipe, direct_ratio
 from pancommons.techniques.sans.rkh import Curve
 from pancommons.techniques.sans.run import Run
 from pancommons.techniques.sans.slices import counted_in, sliced
@@ -122,12 +121,14 @@ def _measurement(job: Job) -> Measurement:
     if parameters.time_slices != "none":
         runs["sample"] = sliced(runs["sample"], parameters.time_slices)
     sample = runs["sample"]
-    geometry = _monitored(_instrument(runs), user)
-    banks = _banks(parameters, user)
+    geometry = placed(_monitored(_instrument(runs), user), sample, user.corrections)
+    banks = banks_of(parameters, user)
     flat_cell, flat_file = calibration(job, "flat_cell", user.flat_cell, "flat cell")
     direct, files = {}, [flat_file]
     for bank in banks:
-        role, named = ("direct_beam_hab", user.direct_hab) if bank == "hab" else ("direct_beam", user.direct_rear)
+        role, named = (
+            ("direct_beam_hab", _direct_hab(user, geometry)) if bank == "hab" else ("direct_beam", user.direct_rear)
+        )
         curve, file = calibration(job, role, named, "direct beam")
         if curve is None:
             raise BadInput(
@@ -136,12 +137,12 @@ def _measurement(job: Job) -> Measurement:
                 remedy=f"add a line MON/{'HAB' if bank == 'hab' else 'DIRECT'}=FILE, or give {role}=PATH",
             )
         direct[bank], files = curve, [*files, file]
-    recipe = _recipe(parameters, user, geometry, sample)
+    recipe = recipe_of(parameters, user, geometry, sample)
     for curve in direct.values():
         direct_ratio(curve, recipe.wavelengths)
     fits = {
-        "sample": _fit(parameters.transmission_fit, user.sample_fit),
-        "can": _fit(parameters.can_transmission_fit, user.can_fit),
+        "sample": fit_of(parameters.transmission_fit, user.sample_fit),
+        "can": fit_of(parameters.can_transmission_fit, user.can_fit),
     }
     own = {path for paths in job.inputs.values() for path in paths}
     return Measurement(
@@ -151,10 +152,14 @@ def _measurement(job: Job) -> Measurement:
         flat_cell=flat_cell,
         transmissions=_transmissions(runs, geometry, user, fits),
         fits=fits,
-        scale=_scale(parameters, user, sample),
+        scale=scale_of(parameters, user, geometry, sample),
         banks=banks,
         files=tuple(file for file in files if file is not None and file not in own),
     )
+
+
+def _direct_hab(user: UserFile, geometry: Instrument) -> str | None:
+    return user.direct_hab or (user.direct_rear if geometry.one_direct_beam else None)
 
 
 def _images(job: Job, parameters: SansParameters) -> Measurement:
@@ -162,7 +167,7 @@ def _images(job: Job, parameters: SansParameters) -> Measurement:
     banks = ("rear",)
     return Measurement(
         runs=made.runs,
-        recipe=_recipe(parameters, made.user, made.instrument, made.runs["sample"]),
+        recipe=recipe_of(parameters, made.user, made.instrument, made.runs["sample"]),
         direct=dict.fromkeys(banks, made.direct),
         flat_cell=made.flat_cell,
         transmissions=made.transmissions,
@@ -231,115 +236,6 @@ def _monitored(found: Instrument, user: UserFile) -> Instrument:
     )
 
 
-def _banks(parameters: SansParameters, user: UserFile) -> tuple[str, ...]:
-    wanted = user.bank if parameters.bank == "auto" else parameters.bank
-    return ("rear", "hab") if wanted == "merged" else (wanted,)
-
-
-def _recipe(parameters: SansParameters, user: UserFile, geometry: Instrument, sample: Run) -> Recipe:
-    wavelength = user.wavelength
-    if wavelength is None:
-        raise BadInput("does not say the wavelengths", file=user.path, remedy="add a line L/WAV LOW HIGH STEP/LOG")
-    if parameters.wavelength_range != "auto" and not geometry.monochromatic:
-        low, high = _ordered(parameters.wavelength_range, "wavelength-range")
-        if low <= 0:
-            raise BadInput(f"{parameters.wavelength_range!r} begins at 0", field="wavelength-range")
-        wavelength = replace(wavelength, low=low, high=high)
-    edges = wavelength.edges()
-    bands = parameters.wavelength_bands
-    if bands > edges.size - 1:
-        raise BadInput(f"there are {edges.size - 1} wavelengths, too few for {bands} bands", field="wavelength-bands")
-    q = user.q if parameters.q_binning == "auto" else _bins(parameters.q_binning)
-    if q is None:
-        raise BadInput("does not say the bins of Q", file=user.path, remedy="add a line L/Q, or give --q-binning")
-    if parameters.radius_range != "auto":
-        user = replace(user, radius=_ordered(parameters.radius_range, "radius-range"))
-    return Recipe(
-        user=user,
-        instrument=geometry,
-        wavelengths=edges,
-        band=np.arange(edges.size - 1) * bands // (edges.size - 1),
-        q_edges=q.edges(),
-        qxy_edges=_plane(parameters, user),
-        centre=_centre(parameters, user),
-        gravity=(user.gravity if parameters.gravity == "auto" else parameters.gravity == "on")
-        and not geometry.monochromatic,
-        sector=_sector(parameters, user),
-        collimation=_collimation(parameters, user, geometry, sample),
-    )
-
-
-def _ordered(text: str, field: str) -> tuple[float, float]:
-    low, high = (float(part) for part in text.split(":"))
-    if not low < high:
-        raise BadInput(f"{text!r} is no range", field=field, remedy="write LOW:HIGH, the lower first")
-    return low, high
-
-
-def _bins(text: str) -> Binning:
-    low, high, step = (float(part) for part in text.rstrip("%").split(":"))
-    log = text.endswith("%")
-    if not low < high or step <= 0 or (log and low <= 0) or (high - low) / step > 1e5:
-        raise BadInput(f"{text!r} makes no bins", field="q-binning", remedy="write LOW:HIGH:WIDTH or LOW:HIGH:GROWTH%")
-    return Binning(low, high, step / 100 if log else step, log)
-
-
-def _plane(parameters: SansParameters, user: UserFile) -> np.ndarray | None:
-    if parameters.qxy_binning == "none":
-        return None
-    if parameters.qxy_binning == "auto":
-        if user.qxy is None:
-            raise BadInput("does not say the cells in Qx and Qy", file=user.path, remedy="add a line L/QXY")
-        high, step = user.qxy.high, user.qxy.step
-    else:
-        high, step = (float(part) for part in parameters.qxy_binning.split(":"))
-    half = round(high / step) if step > 0 else 0
-    if not 1 <= half <= 1000:
-        raise BadInput(
-            f"{high:g} in cells of {step:g} makes no pattern", field="qxy-binning", remedy="write HIGH:WIDTH"
-        )
-    return np.arange(-half, half + 1) * step
-
-
-def _centre(parameters: SansParameters, user: UserFile) -> tuple[float, float] | None:
-    if parameters.centre in ("auto", "find"):
-        return user.centre
-    x, y = (float(part) for part in parameters.centre.split(","))
-    return x, y
-
-
-def _sector(parameters: SansParameters, user: UserFile) -> Sector | None:
-    if parameters.sector == "all" or (parameters.sector == "auto" and user.phi is None):
-        return None
-    if parameters.sector == "auto":
-        assert user.phi is not None  # noqa: S101 - see above
-        return Sector(*user.phi, user.phi_mirror)
-    start, stop = (float(part) for part in parameters.sector.split(":"))
-    return Sector(start, stop, parameters.mirror_sector)
-
-
-def _collimation(parameters: SansParameters, user: UserFile, geometry: Instrument, sample: Run) -> Collimation:
-    def chosen(given: float | str, users: float | None, usual: float) -> float:
-        return given if not isinstance(given, str) else usual if users is None else users
-
-    shape = sample.shape
-    own = 2 * float(np.sqrt(shape.area / np.pi)) if shape.area > 0 else 0.0 if geometry.monochromatic else 10.0
-    return Collimation(
-        source=chosen(parameters.source_aperture, user.source_aperture, geometry.source_aperture) / 1e3,
-        sample=chosen(parameters.sample_aperture, user.sample_aperture, own) / 1e3,
-        length=chosen(parameters.collimation, user.collimation, geometry.collimation),
-        moderator=chosen(parameters.moderator_spread, None, geometry.moderator_spread) / 1e6,
-    )
-
-
-def _fit(text: str, user: Fit) -> Fit:
-    if text == "auto":
-        return user
-    if text.startswith("polynomial"):
-        return Fit("polynomial", int(text[-1]), user.range)
-    return Fit("polynomial", 1, user.range) if text == "linear" else Fit(text, 1, user.range)
-
-
 def _transmissions(
     runs: dict[str, Run], geometry: Instrument, user: UserFile, fits: dict[str, Fit]
 ) -> dict[str, Transmission]:
@@ -356,23 +252,11 @@ def _transmissions(
     return found
 
 
-def _scale(parameters: SansParameters, user: UserFile, sample: Run) -> float:
-    sizes = {}
-    for name, own, unit in (("area", sample.shape.area, "mm^2"), ("thickness", sample.shape.thickness, "mm")):
-        given = getattr(parameters, name)
-        sizes[name] = own if given == "auto" else float(given)
-        if not sizes[name] > 0:
-            raise BadInput(
-                f"the run does not say the {name} of the sample", file=sample.path, remedy=f"give --{name} in {unit}"
-            )
-    return absolute_scale(user.scale if parameters.scale == "auto" else float(parameters.scale), **sizes)
-
-
 def overlap_of(job: Job) -> tuple[float, float] | None:
     """Return where the banks are fitted to each other, 1/Angstrom; None where nothing says it."""
     parameters, user = parameters_of(job), measurement_of(job).recipe.user
     if parameters.overlap != "auto":
-        return _ordered(parameters.overlap, "overlap")
+        return ordered(parameters.overlap, "overlap")
     return user.rescale_fit or user.shift_fit
 
 
@@ -391,7 +275,7 @@ def periods_of(job: Job) -> list[int]:
 
 def range_of(text: str, name: str) -> tuple[float, float] | None:
     """Return the Q that a parameter names, 1/Angstrom, or None for what suits it."""
-    return None if text in ("auto", "none") else _ordered(text, name)
+    return None if text in ("auto", "none") else ordered(text, name)
 
 
 def _check_analysis(parameters: SansParameters) -> None:

@@ -225,7 +225,7 @@ def reduce_run(
     return sums
 
 
-def absolute_scale(scale: float, area: float, thickness: float) -> float:
+def absolute_scale(scale: float, area: float, thickness: float, *, over_pi: bool = True) -> float:
     """Return what counts over norm are multiplied by to give 1/cm.
 
     Parameters
@@ -234,5 +234,7 @@ def absolute_scale(scale: float, area: float, thickness: float) -> float:
         The instrument's factor, from a standard of known scattering.
     area, thickness
         Of the sample in the beam, mm2 and mm.
+    over_pi
+        Whether the instrument counts its factor so.
     """
-    return scale * 100 / np.pi / (area * thickness)
+    return scale * 100 / (np.pi if over_pi else 1.0) / (area * thickness)

@@ -2,9 +2,10 @@
 
 For each pixel and time of flight the expected counts are: neutrons of that wavelength on the sample, times
 transmission, times scattering per solid angle at the Q of the ray, averaged over rays that start in the first aperture,
-pass the second, end anywhere in the pixel and left the moderator early or late. Then counts are drawn. The reduction
-shares no code with this but the instrument's positions. Everything a reduction needs is in one file, see `sources`; the
-truth is in another.
+pass the second, end anywhere in the pixel and in the bin of time and left the moderator early or late. Then counts are
+drawn. As at the instrument, direct beams are calibrated against the monitor as the reduction treats it, its prompt
+pulse replaced by a line; else the reduction shares no code with this but the instrument's positions. Everything a
+reduction needs is in one file, see `sources`; the truth is in another.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from pancommons.base.errors import BadInput
 from pancommons.nexus.write import Field, Writer, create
 from pancommons.techniques.sans import models
 from pancommons.techniques.sans.instrument import Bank, instrument
+from pancommons.techniques.sans.monitors import without_background, without_prompt
 from pancommons.techniques.sans.pipeline import SimulationParameters
 from pancommons.techniques.sans.rays import H_OVER_M, draw_rays, trace
 
 Floats = NDArray[np.float64]
-EDGES = 3500.0 * 1.025 ** np.arange(103)
+EDGES: Floats = np.asarray(3500.0 * 1.025 ** np.arange(103), np.float64)
 """Times of flight, us."""
 RAYS = 6
-"""Rays drawn for each pixel, each of which is mirrored to four."""
+"""Rays that a pixel takes, each of which is mirrored to four."""
+_DRAWN = 1009
 FRAMES = 25
 """Frames in a second, in event mode."""
 _MOST_EVENTS = 5e7
 SCALE = 1.5
 """The instrument's factor to absolute units, which the user file says."""
+_BACKGROUND = (34000.0, 39000.0)
 _LOWEST = 1.0e-3
 _HIGHEST, _Q_STEPS = 6.0, 60_001
 _DATE = "2012-11-05T12:00:00"
@@ -92,7 +96,7 @@ class _Measurement:
         }
         self.flux = 1.0
         self.flux = parameters.counts / sum(
-            float(self._expected(bank, name, "sample", self._rays(1)).sum()) for name, bank in self.loq.banks.items()
+            float(self._expected(bank, name, "sample", self._rays(), 1).sum()) for name, bank in self.loq.banks.items()
         )
 
     def scattering(self, q: Floats) -> Floats:
@@ -130,15 +134,17 @@ class _Measurement:
         full = 1 - np.exp(-0.4 * wavelength)
         return np.asarray(full / self._monitor(wavelength) * (1.0 if name == "rear" else 0.8))
 
-    def _rays(self, count: int) -> Floats:
+    def _rays(self) -> Floats:
         if not self.p.smearing:
-            return np.zeros((1, 7))
+            return np.zeros((1, 4, 8))
         loq = self.loq
         return draw_rays(
-            count, loq.source_aperture / 1e3, self.p.diameter / 1e3, loq.moderator_spread / 1e6, self.p.seed
+            _DRAWN, loq.source_aperture / 1e3, self.p.diameter / 1e3, loq.moderator_spread / 1e6, self.p.seed
         )
 
-    def _expected(self, bank: Bank, name: str, kind: str, rays: Floats, scattering: str = "") -> Floats:
+    def _expected(
+        self, bank: Bank, name: str, kind: str, rays: Floats, own: int = RAYS, scattering: str = ""
+    ) -> Floats:
         """Return the counts to expect, float64 [pixel, time]; with `scattering` of that part of what is in the beam."""
         loq, p = self.loq, self.p
         x, y = bank.x.copy(), bank.y.copy()
@@ -152,7 +158,7 @@ class _Measurement:
         seen = self._spectrum(wavelengths) * self._monitor(wavelengths) * self._ratio(wavelengths, name)
         seen *= self.transmission(wavelengths, kind)
         counts = trace(
-            x, y, z, loq.sample_z + distance, rays, loq.collimation, bank.size[0], bank.size[1], EDGES, p.gravity,
+            x, y, z, loq.sample_z + distance, rays, own, loq.collimation, bank.size[0], bank.size[1], EDGES, p.gravity,
             wavelengths[0], wavelengths[1] - wavelengths[0], seen,
             _HIGHEST / (_Q_STEPS - 1), self._all_scattering(np.linspace(0, _HIGHEST, _Q_STEPS), scattering or kind),
         )  # fmt: skip
@@ -161,8 +167,11 @@ class _Measurement:
     def _drawn(self, expected: Floats) -> NDArray[np.int32]:
         return (self.random.poisson(expected) if self.p.noise else np.rint(expected)).astype(np.int32)
 
-    def _monitor_counts(self, position: float, kind: str) -> NDArray[np.int32]:
-        """Return the counts of a monitor, int32 [time]: the beam, the prompt pulse at 20 ms, a flat background."""
+    def _monitor_expected(self, position: float, kind: str) -> tuple[Floats, Floats]:
+        """Return the counts of a monitor to expect, float64 [time]: of the beam, and with prompt pulse and background.
+
+        The pulse comes at 20 ms, the background evenly in time.
+        """
         middle = (EDGES[1:] + EDGES[:-1]) / 2
         wavelength = middle * 1e-6 * H_OVER_M / position
         per_time = self._spectrum(wavelength) * self._monitor(wavelength) * 1e-6 * H_OVER_M / position
@@ -170,7 +179,23 @@ class _Measurement:
         widths = np.diff(EDGES)
         background = 1e-4 * beam.sum() / widths.sum() * widths
         prompt = 0.02 * beam.sum() * ((EDGES[1:] > 19900) & (EDGES[:-1] < 20400))
-        return self._drawn(beam + background + prompt)
+        return beam, np.asarray(beam + background + prompt, np.float64)
+
+    def _monitor_counts(self, position: float, kind: str) -> NDArray[np.int32]:
+        """Return the counts of a monitor, int32 [time]."""
+        return self._drawn(self._monitor_expected(position, kind)[1])
+
+    def _treated_monitor(self, wavelength: Floats) -> Floats:
+        """Return what the reduction makes of the incident monitor, relative to the beam; 1 where nothing comes."""
+        loq = self.loq
+        position = loq.monitors[loq.incident_monitor]
+        beam, whole = self._monitor_expected(position, "direct")
+        assert loq.monitor_prompt is not None  # noqa: S101 - LOQ has one
+        treated, error = without_prompt(EDGES, whole, np.sqrt(whole), loq.monitor_prompt)
+        treated, _ = without_background(EDGES, treated, error, _BACKGROUND)
+        ratio = np.divide(treated, beam, out=np.ones_like(beam), where=beam > 1e-6 * beam.max())
+        place = np.searchsorted(EDGES, wavelength * position / H_OVER_M * 1e6) - 1
+        return np.asarray(np.where((place >= 0) & (place < ratio.size), ratio[np.clip(place, 0, ratio.size - 1)], 1.0))
 
     def write_scattering(
         self, nexus: Writer, group: h5py.Group, number: int, kind: str, progress: Callable[[float], None]
@@ -179,7 +204,7 @@ class _Measurement:
         spectra = np.arange(3, 17793)
         counts = np.zeros((1, spectra.size, EDGES.size - 1), np.int32)
         grown = np.zeros(counts.shape[1:]) if self.p.mode == "events" and self.p.growth else None
-        rays = self._rays(RAYS)
+        rays = self._rays()
         for index, (name, bank) in enumerate(self.loq.banks.items()):
             expected = self._expected(bank, name, kind, rays)
             counts[0, bank.spectra - 3] = self._drawn(expected)
@@ -275,7 +300,7 @@ class _Measurement:
         """Write user file, flat cell and direct beams as the text of their files."""
         group = nexus.file.create_group("calibration")
         group.attrs["NX_class"] = "NXcollection"
-        wavelength = np.arange(0.5, 15, 0.05)
+        wavelength = np.arange(0.5, 15, 0.01)
         ones = np.concatenate([[0.0, 0.0], np.ones(17790)])
         rear = self.loq.banks["rear"]
         ones[rear.spectra - 1] = self.efficiency["rear"]
@@ -296,16 +321,17 @@ class _Measurement:
         The reduction multiplies by 100 SCALE / pi over area and thickness in mm, so that the direct beam holds area.
         """
         area = np.pi * self.p.diameter**2 / 4
-        return self._ratio(wavelength, name) * (SCALE * 100 / np.pi) / area / 10
+        ratio = self._ratio(wavelength, name) / self._treated_monitor(wavelength)
+        return np.asarray(ratio * (SCALE * 100 / np.pi) / area / 10)
 
     def _user_file(self) -> str:
         p = self.p
         return "\n".join(
             [
                 "LOQ", "! made by pan simulate sans", "DET/MERGE", "L/R 38 750", "L/WAV 2.2 10.0 .035/LOG",
-                "L/Q .008 1.2 .05/LOG", "L/QXY 0 0.2 .004/LIN", "BACK/MON/TIMES 31000 39000",
+                "L/Q .008 1.2 .05/LOG", "L/QXY 0 0.2 .004/LIN", "BACK/MON/TIMES {:g} {:g}".format(*_BACKGROUND),
                 "FIT/TRANS/YLOG 2.2 10.0", "MASK/T 19711.5 21228.5", "MASK/T 39354.5 41348.5", "SAMPLE/OFFSET 0.0",
-                f"SET CENTRE {p.centre_x} {p.centre_y}", f"SET SCALES {SCALE}", "DET/RESCALE/FIT 0.13 0.25",
+                f"SET CENTRE {p.centre_x} {p.centre_y}", f"SET SCALES {SCALE}", "DET/RESCALE/FIT 0.16 0.28",
                 f"GRAVITY {'ON' if p.gravity else 'OFF'}",
             ]
         )  # fmt: skip

@@ -24,7 +24,7 @@ def warm() -> None:
     one, edges = np.ones(1), np.array([1.0, 2.0])
     given = (
         np.ones((1, 1), np.int32), np.zeros(1, np.int64), np.array([1e3, 2e3]), np.zeros(1, np.bool_),
-        one, one, 4.0, one * 15, one, one, edges, one, one, one, one,
+        one, one, one * 4, one * 15, one, one, edges, one, one, one, one,
     )  # fmt: skip
     sum_in_q(*given, np.zeros(1, np.int64), edges, False, np.zeros((4, 1, 1)))
     sum_in_plane(*given, np.array([-1.0, 0.0, 1.0]), False, np.zeros((5, 2, 2)))
@@ -134,6 +134,8 @@ def _found(results: list[Reduced]) -> dict[str, Found]:
             suffix = f"_period_{reduced.period + 1}" if index else ""
             how = f"least squares over {rescale.points} bins of the overlap" if rescale.fitted else "given"
             found[f"rescale{suffix}"] = Found(rescale.factor, how)
+            if rescale.fitted:
+                found[f"rescale_error{suffix}"] = Found(rescale.factor_error, "one standard deviation")
             if rescale.shift:
                 found[f"shift{suffix}"] = Found(rescale.shift, how, None, "1/cm")
             if rescale.chi_square is not None:
@@ -142,9 +144,14 @@ def _found(results: list[Reduced]) -> dict[str, Found]:
 
 
 def _arrays(results: list[Reduced]) -> dict[str, Floats]:
-    """Return each curve as float64 [low edge, high edge, I, error, standard deviation of Q; bin] for the report."""
+    """Return each curve as float64 [low edge, high edge, I, error, standard deviation of Q; bin] for the report.
+
+    ``factor_error_1`` is float64 [bin], see `merge.factor_error`.
+    """
     arrays = {}
     for reduced in results:
+        if reduced.factor_error is not None:
+            arrays[f"factor_error_{reduced.period + 1}"] = reduced.factor_error
         for name, curve in reduced.curves.items():
             edges = (reduced.q_edges[:-1], reduced.q_edges[1:])
             arrays[f"curve_{reduced.period + 1}_{name}"] = np.stack(

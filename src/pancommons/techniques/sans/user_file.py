@@ -7,7 +7,7 @@ File names may be those of VMS, ``LOQ$DISK0:[LOQ]DIRECT.041``: what stands after
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class UserFile:
     """What a user file says; what it does not say is None or empty.
 
     Lengths are in mm as in the file, times in us, wavelengths in Angstrom, Q in 1/Angstrom, angles in degrees.
+    `corrections` are added to what a run's logs say of where banks are, by bank and coordinate: ``hab_x``.
     """
 
     path: Path
@@ -67,6 +68,8 @@ class UserFile:
     sample_aperture: float | None = None
     collimation: float | None = None
     event_times: tuple[float, ...] | None = None
+    corrections: Mapping[str, float] = field(default_factory=dict)
+    monitor_backgrounds: Mapping[int, Window] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
 
 
@@ -256,6 +259,28 @@ def _first(values: str) -> float:
     return _numbers(values, 1)[0]
 
 
+def _correction(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
+    name = f"{_BANKS[match.group('bank').upper()]}_{match.group('what').lower()}"
+    return replace(user, corrections={**user.corrections, name: _first(values)})
+
+
+def _background(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
+    return replace(user, monitor_backgrounds={**user.monitor_backgrounds, int(match.group("number")): _window(values)})
+
+
+def _monitor(name: str) -> _Action:
+    """Read the number of a monitor's spectrum; that its spectrum is to be interpolated is ignored, and said."""
+
+    def act(user: UserFile, values: str, match: re.Match[str]) -> UserFile:
+        number, _, how = values.partition("/")
+        if how.strip() and not how.strip().upper().startswith("INTERPOLATE"):
+            raise ValueError(values)
+        ignored = (*user.ignored, match.string.strip()) if how else user.ignored
+        return replace(user, **{name: int(number)}, ignored=ignored)  # type: ignore[arg-type]
+
+    return act
+
+
 def _bank(name: str) -> _Action:
     return lambda user, values, match: replace(user, bank=name)
 
@@ -271,7 +296,8 @@ _COMMANDS: tuple[tuple[str, _Action], ...] = (
     (r"L/Q(/(?P<kind>LIN|LOG))?(?=\s)", _bins),
     (r"L/EVENTSTIME", _set("event_times", _event_times)),
     (r"L/PHI(?P<mirror>/NOMIRROR)?", _phi),
-    (r"BACK/M(ON|2)(/TIMES?)?", _set("monitor_background", _window)),
+    (r"BACK/MON(/TIMES?)?", _set("monitor_background", _window)),
+    (r"BACK/M(?P<number>\d)(/TIMES?)?(?=\s)", _background),
     (r"FIT/MON\w*(/TIMES?)?", _set("monitor_prompt", _window)),
     (r"FIT/TRANS(/(?P<whose>SAMPLE|CAN))?/(?P<kind>[A-Z]+\d*)", _fit),
     (r"MON/(DIRECT|REAR)", _file("direct_rear")),
@@ -282,8 +308,8 @@ _COMMANDS: tuple[tuple[str, _Action], ...] = (
         user, masked_times=(*user.masked_times, _window(values)))),
     (r"MASK(/(?P<bank>REAR|MAIN|FRONT|HAB))?/LINE(?=\s)", _arm),
     (r"MASK(/(?P<bank>REAR|MAIN|FRONT|HAB))?\s+(?P<what>[HVS]\d.*)", _mask),
-    (r"MON/SPECTRUM\s*(?==)", _set("incident_monitor", int)),
-    (r"TRANS/TRANSPEC\s*(?==)", _set("transmission_monitor", int)),
+    (r"MON/SPECTRUM\s*(?==)", _monitor("incident_monitor")),
+    (r"TRANS/TRANSPEC\s*(?==)", _monitor("transmission_monitor")),
     (r"QRESOL/A1\s*(?==)", _set("source_aperture", _first)),
     (r"QRESOL/A2\s*(?==)", _set("sample_aperture", _first)),
     (r"QRESOL/LCOLLIM\s*(?==)", _set("collimation", _first)),
@@ -295,9 +321,10 @@ _COMMANDS: tuple[tuple[str, _Action], ...] = (
     (r"DET/RESCALE(?=\s)", _set("rescale", _first)),
     (r"DET/SHIFT/FIT", _set("shift_fit", _window)),
     (r"DET/SHIFT(?=\s)", _set("shift", _first)),
+    (r"DET/CORR[\s/]+(?P<bank>REAR|FRONT|HAB)[\s/]+(?P<what>X|Y|Z|ROT|RADIUS|SIDE)(?=\s)", _correction),
     (r"DET/(MERGED?|BOTH)", _bank("merged")),
-    (r"DET/(REAR|MAIN)", _bank("rear")),
-    (r"DET/(FRONT|HAB)", _bank("hab")),
+    (r"DET/(REAR|MAIN)$", _bank("rear")),
+    (r"DET/(FRONT|HAB)$", _bank("hab")),
     (r"GRAVITY[/\s]ON", _set("gravity", lambda values: True)),
     (r"GRAVITY[/\s]OFF", _set("gravity", lambda values: False)),
     (r"PRINT\b", _same),

@@ -22,7 +22,7 @@ _BANKS = {"rear": "rear", "front": "hab", "merged": "merged", "all": "merged"}
 _NOT_USED = (
     r"binning\.1d_reduction\.(radius|wavelength)_cut",
     r"detector\.configuration\.(front_scale|front_centre\.[xy])",
-    r"detector\.correction\.(flat\.front_file|tube\.file|position\.\w+)",
+    r"detector\.correction\.(flat\.front_file|tube\.file|position\.\w+_tilt|position\.rear_(y|rot|radius|side))",
     r"instrument\.configuration\.gravity_extra_length",
     r"mask\.mask_files",
     r"normali[sz]ation\.monitor\.\w+\.\w+",
@@ -161,9 +161,20 @@ def _settings(keys: _Keys) -> UserFile:
         incident_monitor=_monitor(keys, "normalisation", "norm_monitor"),
         transmission_monitor=_monitor(keys, "transmission", "trans_monitor"),
         masks=_masks(keys),
+        corrections=_corrections(keys),
     )  # fmt: skip
     user = replace(user, monitor_background=_background(keys, user.incident_monitor))
     return replace(user, ignored=_rest(keys))
+
+
+def _corrections(keys: _Keys) -> dict[str, float]:
+    """Read what is added to the logs of where the banks are; lengths become mm, the rotation stays in degrees."""
+    above, found = "detector.correction.position.", {}
+    for key in keys.names(r"detector\.correction\.position\.(rear_[xz]|front_(x|y|z|rot|radius|side))"):
+        bank, what = key.removeprefix(above).split("_")
+        value = keys.take(key, float if what == "rot" else _millimetres)
+        found[f"{_BANKS[bank]}_{what}"] = value
+    return found
 
 
 def _event_times(text: str) -> tuple[float, ...]:

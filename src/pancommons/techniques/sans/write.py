@@ -166,11 +166,12 @@ def _transmissions(job: Job) -> Iterator[tuple[str, Floats]]:
 
 def _write_circumstances(nexus: Writer, job: Job, made: Measurement) -> None:
     sample, instrument, recipe = made.sample, made.recipe.instrument, made.recipe
+    kind = None if instrument.monochromatic else "Spallation Neutron Source"
     classes = {
         nexus.group("instrument", "NXinstrument", name=instrument.name): "SASinstrument",
         nexus.group(
-            "instrument/source", "NXsource", name=instrument.facility, type="Spallation Neutron Source",
-            probe="neutron", radiation="Spallation Neutron Source", beam_shape="disc",
+            "instrument/source", "NXsource", name=instrument.facility or None, type=kind,
+            probe="neutron" if kind else None, radiation=kind or "neutron", beam_shape="disc",
             wavelength_min=(recipe.wavelengths[0], "angstrom"), wavelength_max=(recipe.wavelengths[-1], "angstrom"),
         ): "SASsource",
         nexus.group(
