@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
 from pancommons.server import errors, health, oai, publishing, scoring, search, techniques
+from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
@@ -60,5 +61,6 @@ def create_app(services: Services) -> FastAPI:
             response.headers.setdefault(name, value)
         return response
 
+    app.openapi = describe(app, prefix)  # type: ignore[method-assign]
     app.add_middleware(SearchPaths, prefix=prefix)
     return app
