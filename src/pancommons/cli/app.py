@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from pancommons.cli import demo, ingest, nexus, ontology, pipelines, results, running, serve, simulate
+from pancommons.cli import (
+    catalogue,
+    demo,
+    ingest,
+    nexus,
+    ontology,
+    pipelines,
+    results,
+    running,
+    search,
+    serve,
+    simulate,
+)
 
 HELP = """Analyse photon and neutron data with standard pipelines, and check what others published.
 
@@ -40,8 +52,10 @@ def build(arguments: list[str]) -> typer.Typer:
     app.add_typer(simulate.app(arguments), name="simulate")
     app.add_typer(nexus.app(), name="nexus")
     ingest.add(app)
+    app.add_typer(catalogue.app(), name="catalogue")
     app.add_typer(ontology.app(), name="ontology")
     demo.add(app)
+    search.add(app)
     serve.add(app)
     return app
 
