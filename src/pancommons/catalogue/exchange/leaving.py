@@ -41,16 +41,22 @@ class Leaving:
     show: Callable[[int], None] = lambda count: None
     count: int = field(default=0)
 
-    def found(self, kind: str) -> Iterator[Found]:
-        """Give all records of a kind, in the order of changes."""
-        for page in self.pages(kind):
+    def found(self, kind: str, where: sa.ColumnElement[bool] | None = None) -> Iterator[Found]:
+        """Give all records of a kind on which a condition holds, in the order of changes."""
+        for page in self.pages(kind, where):
             yield from page
 
-    def pages(self, kind: str) -> Iterator[list[Found]]:
-        """Give all records of a kind, some hundreds at a time."""
-        table, last = RECORDS[kind], 0
+    def pages(self, kind: str, where: sa.ColumnElement[bool] | None = None) -> Iterator[list[Found]]:
+        """Give the same, some hundreds at a time."""
+        table, last, also = RECORDS[kind], 0, sa.true() if where is None else where
         while page := fetch_many(
-            self.connection, kind, table.c.sequence > last, self.principal, self.at, pictures=False, limit=PAGE
+            self.connection,
+            kind,
+            sa.and_(table.c.sequence > last, also),
+            self.principal,
+            self.at,
+            pictures=False,
+            limit=PAGE,
         ):
             yield page
             last = page[-1].sequence

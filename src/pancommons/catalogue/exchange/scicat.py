@@ -80,21 +80,22 @@ class _Beside:
 
 
 def read_scicat(file: Path, at: datetime) -> Iterator[Arrival | Refusal]:
-    """Give what a file tells of. It is read twice: what stands beside a dataset has to be known with it."""
+    """Give what a file tells of; it is read three times, as datasets come last and know what stands beside them."""
     beside, used = _Beside(), set()
     for place, value in values(file, SECTIONS):
         if isinstance(value, dict):
             _collect(Fields(value, place), beside)
-    for place, value in values(file, SECTIONS):
-        kind = place.partition("[")[0] or _kind_of(value)
-        if kind == "origdatablocks":
-            continue
-        if kind not in _READERS:
-            yield Refusal(place, f"{place}: is none of SciCat's datasets, proposals, samples, instruments or blocks.")
-            continue
-        if isinstance(value, dict):
-            used.add(value.get("pid"))
-        yield from guarded(place, partial(_made, kind, value, place, at, beside))
+    for last in (False, True):
+        for place, value in values(file, SECTIONS):
+            kind = place.partition("[")[0] or _kind_of(value)
+            if kind == "origdatablocks" or (kind == "datasets") is not last:
+                continue
+            if kind not in _READERS:
+                yield Refusal(place, f"{place}: is none of SciCat's datasets, proposals, samples, instruments, blocks.")
+                continue
+            if last and isinstance(value, dict):
+                used.add(value.get("pid"))
+            yield from guarded(place, partial(_made, kind, value, place, at, beside))
     for pid, blocks in beside.blocks.items():
         if pid not in used:
             place = blocks[0].place

@@ -11,6 +11,7 @@ from pancommons.catalogue.access import Principal
 from pancommons.catalogue.exchange.leaving import Leaving, filled, leaving, moment, write_sections
 from pancommons.catalogue.read import Found
 from pancommons.catalogue.records import Dataset, Document, File, Instrument, Member, Sample
+from pancommons.catalogue.tables import documents
 from pancommons.store.engine import Database
 
 _KINDS = {"raw": "raw", "processed": "derived", "simulated": "simulated"}
@@ -38,7 +39,7 @@ def export_scicat(
                 ("publishedData", _documents(source, proposals=False)),
             ],
         )
-        return source.total()
+        return source.count
 
 
 def _instrument(found: Found) -> dict[str, Any]:
@@ -49,9 +50,9 @@ def _instrument(found: Found) -> dict[str, Any]:
 
 
 def _documents(source: Leaving, *, proposals: bool) -> Iterator[dict[str, Any]]:
-    for found in source.found("document"):
-        if isinstance(found.record, Document) and (found.record.type == "proposal") is proposals:
-            one = found.record
+    type_ = documents.c.type
+    for found in source.found("document", type_ == "proposal" if proposals else type_ != "proposal"):
+        if isinstance(one := found.record, Document):
             yield _proposal(one, source.public(found)) if proposals else _published(one, source.datasets_of(found.id))
 
 
@@ -89,12 +90,12 @@ def _sample(found: Found, source: Leaving) -> dict[str, Any]:
 
 def _datasets(source: Leaving, page: list[Found], names: dict[str, str]) -> Iterator[dict[str, Any]]:
     these = [(found, found.record) for found in page if isinstance(found.record, Dataset)]
-    documents = source.named("document", {pid for _, one in these for pid in one.documents})
+    named = source.named("document", {pid for _, one in these for pid in one.documents})
     for found, one in these:
         proposals = [
             pid
             for pid in one.documents
-            if isinstance(document := documents.get(pid), Document) and document.type == "proposal"
+            if isinstance(document := named.get(pid), Document) and document.type == "proposal"
         ]
         yield _dataset(one, source.public(found), found.public_from, names, proposals)
 
