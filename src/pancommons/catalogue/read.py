@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from pancommons.catalogue.gathering import file_of, gather, thumbnail_of
 from pancommons.catalogue.identifiers import parse_identifier
 from pancommons.catalogue.records import File, Record, Thumbnail
 from pancommons.catalogue.tables import RECORDS, datasets, guards
+from pancommons.store.functions import among
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,30 @@ def file_place(connection: Connection, identifier: str, principal: Principal, at
         sa.select(table).where(table.c.identifier == identifier, visible(table, principal, Action.READ, at))
     ).first()
     return None if row is None else file_of(row)
+
+
+def unreadable(
+    connection: Connection, places: Collection[tuple[str, str]], principal: Principal, at: datetime
+) -> set[tuple[str, str]]:
+    """Return which of some places, each a root and a path in it, hold files that this principal may not read.
+
+    A file is kept back if it is the data of a dataset that the principal may not read, or if the catalogue knows
+    it but as a part of such datasets, or of deleted ones, alone. One that the catalogue does not know is not.
+    """
+    table = parts.files
+    readable = sa.case((visible(table, principal, Action.READ, at), 1), else_=0)
+    own = sa.case((sa.and_(table.c.role == "data", datasets.c.deleted_at.is_(None)), 1), else_=0)
+    query = sa.select(table.c.root, table.c.path, own, readable).join(datasets, datasets.c.id == table.c.dataset_id)
+    known: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for root in {root for root, _ in places}:
+        paths = [path for name, path in places if name == root]
+        for row in connection.execute(query.where(table.c.root == root, among(table.c.path, paths))):
+            known.setdefault((row[0], row[1]), []).append((row[2], row[3]))
+    return {
+        place
+        for place, rows in known.items()
+        if any(own and not may for own, may in rows) or not any(may for _, may in rows)
+    }
 
 
 def thumbnail(connection: Connection, dataset: str, principal: Principal, at: datetime) -> Thumbnail | None:

@@ -107,6 +107,8 @@ def answer(asked: Asked, roots: Sequence[Path], budget: Budget) -> Answer:
         status, problem = error.status, plain(error.problem)
     except (MemoryError, RecursionError):
         status, problem, worn = 413, "needs more memory than is allowed; ask for a part of it", True
+    except (OSError, RuntimeError):
+        status, problem = 422, "the file is damaged at this place, or written in a way that is unknown here"
     except Exception as error:  # a file can be wrong in ways that nobody thought of
         status, problem, worn = 422, f"the file cannot be read here ({type(error).__name__})", True
         fault = traceback.format_exc(limit=-8)

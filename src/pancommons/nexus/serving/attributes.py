@@ -65,7 +65,7 @@ def attribute_values(thing: Any, budget: Budget, wanted: Sequence[str] | None) -
             found = h5py.h5a.open(thing.id, encoded(names[name]))
             if problem := _too_large(found, budget):
                 raise Refused(413, f"attribute {name} {problem}")
-            value = thing.attrs[names[name]]
+            value = thing.attrs[encoded(names[name])]
         except (Refused, *_FAULTS) as error:
             if wanted is not None:
                 why = f"attribute {name} cannot be read ({type(error).__name__})"

@@ -53,8 +53,8 @@ def encode(value: Any, form: str, budget: Budget) -> tuple[bytes, dict[str, str]
     if form not in FORMATS:
         raise Refused(422, f"format: expected one of {', '.join(FORMATS)}")
     if form == "json":
-        if np.size(value) > budget.elements:
-            raise Refused(413, f"{np.size(value)} values are too many for JSON; ask with format=bin, or for a part")
+        if isinstance(value, np.ndarray) and value.size > budget.elements:
+            raise Refused(413, f"{value.size} values are too many for JSON; ask with format=bin, or for a part")
         return as_json(value), {"Content-Type": "application/json"}
     array = np.asarray(value)
     if array.dtype.hasobject:
