@@ -89,6 +89,50 @@ def test_a_growing_sample_grows_as_it_was_made_to(growing: Path, reduce: Reduce)
     np.testing.assert_allclose(np.array(means) / np.mean(means), [5 / 8, 7 / 8, 9 / 8, 11 / 8], atol=0.03)
 
 
+def with_periods(raw: Path, copy: Path, later: np.ndarray) -> Path:
+    """Copy a run whose frames are of period 2 where `later` says so, its monitors counted apart."""
+    shutil.copy(raw, copy)
+    with h5py.File(copy, "r+") as file:
+        entry = file["raw_data_1"]
+        charge = entry["framelog/proton_charge/value"][()]
+        entry["periods/number"] = [2]
+        entry["framelog/period_log/value"] = (1 + later).astype(np.int32)
+        shares = np.array([charge[~later].sum(), charge[later].sum()]) / charge.sum()
+        for name in ("monitor_1", "monitor_2"):
+            whole = entry[f"{name}/data"][()]
+            del entry[f"{name}/data"]
+            entry[f"{name}/data"] = np.rint(whole * shares[:, None, None]).astype(np.int32)
+    return copy
+
+
+def test_periods_of_events_are_reduced_apart(growing: Path, tmp_path: Path, reduce: Reduce) -> None:
+    """Of an even growth from half to one and a half the first half is 3/4 of the mean, the second 5/4."""
+    with h5py.File(growing) as file:
+        starts = file["raw_data_1/detector_1_events/event_time_zero"][()]
+    raw = with_periods(growing, tmp_path / "halves.nxs", starts >= starts.mean())
+    run = open_run(raw)
+    assert run.periods == 2
+    np.testing.assert_array_equal(run.read(0) + run.read(1), open_run(growing).read(0))
+    reduced = reduce(sample=raw, bank="rear", rescale=1.0)
+    (first, error), (second, other) = (intensities(reduced.path, f"sasdata0{number}") for number in (1, 2))
+    weights = 1 / (error**2 + other**2)
+    means = np.array([np.average(one, weights=weights) for one in (first, second)])
+    np.testing.assert_allclose(means / means.mean(), [3 / 4, 5 / 4], atol=0.02)
+
+
+def test_periods_that_take_turns_are_cut_by_the_same_clock(evented: Path, tmp_path: Path, reduce: Reduce) -> None:
+    with h5py.File(evented) as file:
+        frames = file["raw_data_1/detector_1_events/event_index"].size
+    raw = with_periods(evented, tmp_path / "turns.nxs", np.arange(frames) % 2 == 1)
+    cut = sliced(open_run(raw), "2")
+    assert (cut.periods, cut.measured_periods) == (4, 2)
+    assert [cut.label(number) for number in (0, 3)] == ["period 1, 0 to 300 s", "period 2, 300 to 600 s"]
+    np.testing.assert_array_equal(sum(cut.read(number) for number in range(4)), open_run(evented).read(0))
+    run = reduce(sample=raw, bank="rear", time_slices="2", period=2)
+    (first, error), (second, other) = (intensities(run.path, f"sasdata0{number}") for number in (3, 4))
+    assert 0.6 < np.mean(((first - second) / np.hypot(error, other)) ** 2) < 1.5
+
+
 def test_other_bins_of_time_hold_the_same_events(evented: Path) -> None:
     run = open_run(evented)
     coarse = counted_in(run, run.edges[::2])

@@ -99,6 +99,10 @@ def test_spheres_in_an_nxsas_file_come_out_on_the_absolute_scale(
     pixel = 2 * np.pi / WAVELENGTH * PIXEL / 1e3 / np.sqrt(12) / DISTANCE
     wave = q * 0.1 / np.sqrt(6)
     np.testing.assert_allclose(spread, np.hypot(pixel, wave), rtol=0.03)
+    with h5py.File(run.path / "result.nxs") as file:
+        source = file["entry/instrument/source"]
+        assert source["probe"].asstr()[()] == "neutron"
+        assert "type" not in source
 
 
 def test_the_radius_of_the_spheres(counts: np.ndarray, tmp_path: Path, reduce: Reduce) -> None:

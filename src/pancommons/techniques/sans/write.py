@@ -171,7 +171,7 @@ def _write_circumstances(nexus: Writer, job: Job, made: Measurement) -> None:
         nexus.group("instrument", "NXinstrument", name=instrument.name): "SASinstrument",
         nexus.group(
             "instrument/source", "NXsource", name=instrument.facility or None, type=kind,
-            probe="neutron" if kind else None, radiation=kind or "neutron", beam_shape="disc",
+            probe="neutron", radiation=kind, beam_shape="disc",
             wavelength_min=(recipe.wavelengths[0], "angstrom"), wavelength_max=(recipe.wavelengths[-1], "angstrom"),
         ): "SASsource",
         nexus.group(
