@@ -20,7 +20,8 @@ Record = dict[str, Any]
 class Pretender:
     """A catalogue of datasets in memory.
 
-    ``fault`` is one of: honest, repeats (gives every record three times), unsorted, dead, slow, broken (500),
+    ``fault`` is one of: honest, repeats (gives every record three times), unsorted,
+    collates (the longer title first), dead, slow, broken (500),
     refuses (400), nonsense (no JSON), moved (a redirection), packed, list (of no records), endless.
     """
 
@@ -64,7 +65,8 @@ class Pretender:
         found = self.records
         if self.fault != "unsorted" and "order" in asked:
             assert asked["order"] == ["title ASC", "pid ASC"]
-            found = sorted(found, key=lambda one: (one["title"], one["pid"]))
+            longer = self.fault == "collates"
+            found = sorted(found, key=lambda one: (-len(one["title"]) * longer, one["title"], one["pid"]))
         if self.fault == "repeats":
             found = [one for one in found for _ in range(3)]
         skip = asked.get("skip", 0)

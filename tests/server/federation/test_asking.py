@@ -80,6 +80,19 @@ def test_pages_together_are_the_whole(pretenders: list[Pretender], limit: int) -
 
 
 @settings(deadline=None, max_examples=40)
+@given(federations, st.integers(1, 7))
+def test_one_that_sorts_by_other_rules_loses_and_repeats_nothing(pretenders: list[Pretender], limit: int) -> None:
+    for one in pretenders[::2]:
+        one.fault = "collates"
+    pages: list[Record] = []
+    while page := ask(pretenders, skip=len(pages), limit=limit).records:
+        pages += page
+    assert pages == ask(pretenders, limit=0).records
+    marks = [one["pid"] if one["pid"].startswith("10.") else (one["pid"], one["provider"]) for one in pages]
+    assert len(marks) == len(set(marks)) == len(union(pretenders))
+
+
+@settings(deadline=None, max_examples=40)
 @given(federations)
 def test_a_count_is_a_sum_and_says_where_it_is_a_bound(pretenders: list[Pretender]) -> None:
     found = asyncio.run(asking.count(remotes(pretenders), "Dataset", {}))

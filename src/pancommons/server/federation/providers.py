@@ -175,14 +175,14 @@ class Remote:
                 if status != 200:
                     raise _refused(status)
                 told = await asyncio.to_thread(_parsed, body)
+        except httpx.PoolTimeout:
+            raise NoAnswer("was not asked: too many questions at once") from None
         except (TimeoutError, httpx.TimeoutException):
             self.breaker.failed()
             raise NoAnswer(f"did not answer within {self.timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             self.breaker.failed()
             raise NoAnswer("cannot be reached") from None
-        except asyncio.CancelledError:
-            raise
         except _Refused as error:
             (self.breaker.succeeded if error.harmless else self.breaker.failed)()
             raise NoAnswer(str(error)) from None
@@ -193,8 +193,9 @@ class Remote:
         """Read an answer of bounded size, as it comes: nothing is unpacked, no redirection is followed."""
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Via": GATEWAY}
         body = bytearray()
+        limits = httpx.Timeout(self.timeout, pool=self.timeout / 2)
         async with self.client.stream(
-            "GET", self.url + path, params=given, headers=headers, timeout=self.timeout, follow_redirects=False
+            "GET", self.url + path, params=given, headers=headers, timeout=limits, follow_redirects=False
         ) as answer:
             if answer.status_code != 200:
                 return answer.status_code, b""
