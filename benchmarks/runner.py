@@ -43,7 +43,7 @@ def measure() -> Iterator[Row]:
         size = ["--rows", str(ROWS), "--columns", str(COLUMNS), "--angles", str(ANGLES), "--phantom", "disc"]
         pan = [sys.executable, "-m", "pancommons"]
         _spent([*pan, "simulate", "tomography", str(scan), *size])
-        run = [*pan, "run", "tomography", str(scan), "--workers", "1", "--out"]
+        run = [*pan, "run", "tomography", str(scan), "--workers", "1", "--no-resolution", "--out"]
         _spent([*run, str(place / "warm"), "--rows", "0:16"])
         memory = _spent([sys.executable, "-c", IN_MEMORY, str(scan), str(place / "memory.nxs")])
         runner = _spent([*run, str(place / "run")])
