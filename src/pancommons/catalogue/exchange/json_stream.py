@@ -12,7 +12,7 @@ from pancommons.base.errors import BadInput
 MOST = 64 * 2**20
 """Signs a single value may have."""
 
-_CHUNK = 2**20
+_CHUNK, _KEY = 2**20, 4096
 
 
 class _Reader:
@@ -140,9 +140,9 @@ def _object(reader: _Reader, sections: Collection[str], number: int) -> Iterator
 
 def _begins_with(reader: _Reader, sections: Collection[str]) -> bool:
     """Look at the first key of an object, and leave it where it is."""
-    while len(reader.buffer) - reader.place < _CHUNK and reader.more():
+    while len(reader.buffer) - reader.place < _KEY and reader.more():
         pass
-    inside = reader.buffer[reader.place + 1 : reader.place + 1000].lstrip()
+    inside = reader.buffer[reader.place + 1 : reader.place + _KEY].lstrip()
     return any(inside.startswith(f'"{name}"') for name in sections)
 
 

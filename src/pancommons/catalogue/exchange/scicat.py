@@ -94,7 +94,7 @@ def read_scicat(file: Path, at: datetime) -> Iterator[Arrival | Refusal]:
                 yield Refusal(place, f"{place}: is none of SciCat's datasets, proposals, samples, instruments, blocks.")
                 continue
             if last and isinstance(value, dict):
-                used.add(value.get("pid"))
+                used.add(str(value.get("pid")))
             yield from guarded(place, partial(_made, kind, value, place, at, beside))
     for pid, blocks in beside.blocks.items():
         if pid not in used:
