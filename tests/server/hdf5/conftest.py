@@ -42,6 +42,7 @@ class Portal:
     root: Path
     files: dict[str, str]
     team: Principal
+    client: httpx.Client
     asking: Principal = ANONYMOUS
 
     @property
@@ -54,7 +55,7 @@ class Portal:
         """Ask about a file, by its name here or by an id."""
         headers = arguments.pop("headers", None)
         place = f"{self.address}/hdf5/{self.files.get(file, file)}/{what}"
-        return httpx.get(place, params=arguments, headers=headers, timeout=60)  # type: ignore[arg-type]
+        return self.client.get(place, params=arguments, headers=headers)  # type: ignore[arg-type]
 
 
 def _files(folder: Path) -> Path:
@@ -106,9 +107,10 @@ def portal(database: Database, tmp_path: Path) -> Iterator[Portal]:
     while not server.started:
         time.sleep(0.01)
     team = Principal("a member", proposals={Role.MEMBER: frozenset({proposal})})  # type: ignore[arg-type]
-    made = Portal(f"http://127.0.0.1:{listener.getsockname()[1]}", app, root, files, team)
+    made = Portal(f"http://127.0.0.1:{listener.getsockname()[1]}", app, root, files, team, httpx.Client(timeout=60))
     app.dependency_overrides[principal] = lambda: made.asking
     yield made
+    made.client.close()
     server.should_exit = True
     thread.join(10)
     made.readers.close()
