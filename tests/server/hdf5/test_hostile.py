@@ -39,6 +39,8 @@ def test_hostile_files(portal: Portal) -> None:
 
 
 def test_a_reader_killed_while_it_reads(portal: Portal) -> None:
+    portal.readers.close()
+    portal.app.state.readers = Readers([portal.root], replace(Budget(), seconds=3.0))
     assert portal.get("main", "meta").status_code == 200
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(portal.get, "slow", "stats", path="/v")
