@@ -40,12 +40,11 @@ def serve(
             f"cannot listen on {place}:{number} ({error.strerror})", field="--port", remedy="choose another port"
         ) from None
     own = listener.getsockname()
-    services = Services.open()
+    app = create_app(Services.open())
+    listener.listen()  # who connects from now on waits until the server is up
     shown = f"[{own[0]}]" if ":" in own[0] else own[0]
     print(f"Serving on http://{shown}:{own[1]} (Ctrl-C ends it)", flush=True)
     if not ipaddress.ip_address(own[0]).is_loopback:
         print("Nobody can sign in yet: whoever asks from elsewhere sees what is public.", flush=True)
-    config = uvicorn.Config(
-        create_app(services), log_level="warning", server_header=False, proxy_headers=False, date_header=True
-    )
+    config = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False, date_header=True)
     uvicorn.Server(config).run(sockets=[listener])
