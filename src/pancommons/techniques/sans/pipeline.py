@@ -222,7 +222,8 @@ PIPELINE = Pipeline(
     name="sans",
     version="1.0",
     title="Small-angle neutron scattering",
-    description="Reduction of time-of-flight runs of LOQ: masks, monitors, transmission, absolute scale, can, banks.",
+    description="Reduction of time-of-flight runs of LOQ and SANS2D: masks, monitors, transmission, absolute scale, "
+    "can, banks.",
     technique=Technique("PaNET01277", "time of flight small angle neutron scattering"),
     roles=(
         Role("sample", "scattering run of the sample: ISIS NeXus or RAW, a simulated measurement, or an image"),

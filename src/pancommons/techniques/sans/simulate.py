@@ -331,7 +331,7 @@ class _Measurement:
                 "LOQ", "! made by pan simulate sans", "DET/MERGE", "L/R 38 750", "L/WAV 2.2 10.0 .035/LOG",
                 "L/Q .008 1.2 .05/LOG", "L/QXY 0 0.2 .004/LIN", "BACK/MON/TIMES {:g} {:g}".format(*_BACKGROUND),
                 "FIT/TRANS/YLOG 2.2 10.0", "MASK/T 19711.5 21228.5", "MASK/T 39354.5 41348.5", "SAMPLE/OFFSET 0.0",
-                f"SET CENTRE {p.centre_x} {p.centre_y}", f"SET SCALES {SCALE}", "DET/RESCALE/FIT 0.16 0.28",
+                f"SET CENTRE {p.centre_x} {p.centre_y}", f"SET SCALES {SCALE}", "DET/RESCALE/FIT 0.13 0.25",
                 f"GRAVITY {'ON' if p.gravity else 'OFF'}",
             ]
         )  # fmt: skip
