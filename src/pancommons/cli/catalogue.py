@@ -28,6 +28,7 @@ class _In(StrEnum):
 class _Out(StrEnum):
     PANOSC = "panosc"
     SCICAT = "scicat"
+    ICAT = "icat"
 
 
 def app() -> typer.Typer:

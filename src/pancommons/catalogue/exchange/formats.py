@@ -12,6 +12,7 @@ from pancommons.base.errors import BadInput
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.exchange.arriving import Report
 from pancommons.catalogue.exchange.icat import import_icat
+from pancommons.catalogue.exchange.icat_writing import export_icat
 from pancommons.catalogue.exchange.panosc import import_panosc
 from pancommons.catalogue.exchange.panosc_writing import export_panosc
 from pancommons.catalogue.exchange.scicat import import_scicat
@@ -83,5 +84,5 @@ def import_file(
     return read(database, file, policy=policy, by=by, at=at, show=show)
 
 
-EXPORTS = {"panosc": export_panosc, "scicat": export_scicat}
+EXPORTS = {"panosc": export_panosc, "scicat": export_scicat, "icat": export_icat}
 """What writes a format; each takes a database, a file, ``principal``, ``at`` and ``show``."""

@@ -174,8 +174,6 @@ class _Dumped:
             raise BadInput("neither it nor its investigation has a startDate", field=one.place, remedy="give it one")
         sample = one.values.get("sample")
         known = self.objects["sample"].get(sample) if isinstance(sample, str) else None
-        files = each_once(self._files(key, one))
-        sizes = [file.size for file in files]
         yield Arrival(
             Dataset(
                 pid=one.name("doi") or key,
@@ -184,13 +182,13 @@ class _Dumped:
                 summary=one.text("description"),
                 creation_date=since,
                 end_date=one.moment("endDate"),
-                size=one.count("fileSize") or (sum(filter(None, sizes)) if None not in sizes and sizes else None),
+                size=one.count("fileSize"),
                 instrument=self._instrument_of(key, one, which),
                 documents=(self._investigation_pid(which),),
                 samples=(known.name("pid") or str(sample),) if known else (),
                 techniques=tuple(dict.fromkeys(self._techniques(key, one))),
                 parameters=tuple(self._parameters("datasetParameter", key, one)),
-                files=files,
+                files=each_once(self._files(key, one)),
                 terms=Terms(
                     proposal=self._investigation_pid(which), open_from=told.open_from,
                     discoverable_from=told.discoverable_from, fixed=told.fixed,
@@ -211,9 +209,9 @@ class _Dumped:
         return (one.name("doi") if one else None) or key
 
     def _investigation_terms(self, one: Fields) -> Terms:
-        """Say when an investigation opens: at its release date; without one the policy decides."""
+        """Say when an investigation opens: at its release date; without one it stays its team's."""
         release = one.moment("releaseDate")
-        return terms(None if release is None else release <= self.at, release, self.at, opens=release)
+        return terms(release is not None and release <= self.at, release, self.at, opens=release)
 
     def _members(self, key: str, one: Fields) -> Iterator[Member]:
         public = (release := one.moment("releaseDate")) is not None and release <= self.at
@@ -234,11 +232,11 @@ class _Dumped:
     def _parameters(self, name: str, key: str, one: Fields) -> Iterator[Parameter]:
         for given in self._parts(name, key, one):
             told = self._of("parameterType", given, "type")
-            unit = told.name("units")
-            value: object = given.number("numericValue")
-            if value is None:
-                value = given.text("stringValue", "dateTimeValue")
-            yield parameter_of(given, told.needed("name"), value, unit)
+            unit, value = told.name("units"), given.values.get("stringValue")
+            if not isinstance(value, str):
+                number = given.number("numericValue")
+                value = given.text("dateTimeValue") if number is None else number
+            yield parameter_of(given, told.needed("name"), value, None if unit == "N/A" else unit)
 
     def _files(self, key: str, one: Fields) -> Iterator[File]:
         for given in self._parts("datafile", key, one):

@@ -78,6 +78,20 @@ class Leaving:
         mine = query.where(dataset_documents.c.document_id == document, seen).order_by(datasets.c.id)
         return list(self.connection.execute(mine).scalars())
 
+    def opens(self, page: list[Found]) -> dict[int, datetime | None]:
+        """Return from when on all datasets of proposals are open, and these themselves; None for never."""
+        opens = {one.id: one.public_from for one in page}
+        table = datasets.c
+        each = sa.select(
+            table.proposal_id, sa.func.max(table.public_from), sa.func.count(), sa.func.count(table.public_from)
+        )
+        for key, latest, several, known in self.connection.execute(
+            each.where(among(table.proposal_id, list(opens)), table.deleted_at.is_(None)).group_by(table.proposal_id)
+        ):
+            own = opens[key]
+            opens[key] = max(own, latest) if own is not None and several == known else None
+        return opens
+
     def techniques(self) -> dict[str, str]:
         """Return the names of all techniques, by PID."""
         rows = self.connection.execute(sa.select(techniques.c.pid, techniques.c.name))
