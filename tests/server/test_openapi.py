@@ -29,15 +29,18 @@ def described(database: Database, shared_data: Callable[[str], Path]) -> Iterato
 
 
 def fuzz(address: str, seconds: int, folder: Path) -> str:
-    """Let schemathesis try all operations for some time; give what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--checks=not_a_server_error",
-         f"--max-time={seconds}", "--seed=5", "--no-color", "--continue-on-failure", "--warnings=off",
-         "--request-timeout=60"],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=seconds + 180,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    return done.stdout
+    """Let schemathesis try all operations, half of the time with what should be right; give what it says."""
+    said = ""
+    for more in (["--mode=positive", "--phases=fuzzing"], ["--mode=all"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json",
+             "--checks=not_a_server_error", f"--max-time={seconds // 2}", "--seed=5", "--no-color",
+             "--continue-on-failure", "--warnings=off", "--request-timeout=60", *more],
+            cwd=folder, capture_output=True, text=True, check=False, timeout=seconds + 180,
+        )  # fmt: skip
+        assert done.returncode == 0 and "No issues found" in done.stdout, done.stdout[-6000:] + done.stderr[-2000:]
+        said += done.stdout
+    return said
 
 
 def test_every_route_of_the_contract_is_described(described: str) -> None:
@@ -54,8 +57,8 @@ def test_every_route_of_the_contract_is_described(described: str) -> None:
     assert {"Dataset", "Document", "Failure", "FilterOfDataset"} <= set(told["components"]["schemas"])
 
 
-def test_nothing_fails_in_twenty_seconds(described: str, tmp_path: Path) -> None:
-    assert "No issues found" in fuzz(described, 20, tmp_path)
+def test_nothing_fails_in_ten_seconds(described: str, tmp_path: Path) -> None:
+    assert "Fuzzing" in fuzz(described, 10, tmp_path)
 
 
 @pytest.mark.soak

@@ -20,6 +20,8 @@ _VALUES: dict[Kind, dict[str, Any]] = {
     Kind.VALUE: {"type": ["number", "string"]},
 }
 _LISTS = ("between", "inq", "nin")
+_EQUAL = ("eq", "neq", "inq", "nin")
+_OF_TEXTS = ("like", "nlike", "ilike", "nilike", "regexp")
 _WHOLE = {"type": "integer", "minimum": 0}
 
 
@@ -76,9 +78,10 @@ def _wheres(name: str, values: dict[str, dict[str, Any]], *, text: bool) -> dict
         simple["text"] = {"type": "string", "description": "contained in a searched field, whatever the case"}
     inner = {"type": "array", "items": _ref(f"ConditionOf{name}")}
     return {
-        f"ConditionOf{name}": {"type": "object", "properties": simple},
+        f"ConditionOf{name}": {"type": "object", "properties": simple, "additionalProperties": False},
         f"WhereOf{name}": {
             "type": "object",
+            "additionalProperties": False,
             "description": "Conditions that all hold; `and` and `or` may be nested.",
             "properties": {**simple, "and": inner, "or": inner},
         },
@@ -88,9 +91,12 @@ def _wheres(name: str, values: dict[str, dict[str, Any]], *, text: bool) -> dict
 def _operators(value: dict[str, Any]) -> dict[str, Any]:
     several = {"type": "array", "items": value}
     pair = {**several, "minItems": 2, "maxItems": 2}
+    names: tuple[str, ...] = _EQUAL if value["type"] == "boolean" else OPERATORS
+    if value["type"] == "number" or "format" in value:
+        names = tuple(one for one in OPERATORS if one not in _OF_TEXTS)
     return {
         "type": "object",
-        "properties": {one: pair if one == "between" else several if one in _LISTS else value for one in OPERATORS},
+        "properties": {one: pair if one == "between" else several if one in _LISTS else value for one in names},
         "minProperties": 1,
         "additionalProperties": False,
     }
@@ -116,7 +122,11 @@ def _include(model: Model) -> dict[str, Any]:
             "type": "object",
             "properties": {
                 "relation": {"const": one.name},
-                "scope": {"type": "object", "properties": {"where": _ref(f"WhereOf{one.model}"), "limit": _WHOLE}},
+                "scope": {
+                    "type": "object",
+                    "properties": {"where": _ref(f"WhereOf{one.model}"), "limit": _WHOLE},
+                    "additionalProperties": False,
+                },
             },
             "required": ["relation"],
             "additionalProperties": False,
