@@ -7,7 +7,15 @@ import pytest
 import pywt
 from scipy.ndimage import median_filter
 
-from pancommons.techniques.tomography.rings import detection, fourier_wavelet, medians, ranks, titarenko, transmission
+from pancommons.techniques.tomography.rings import (
+    all_stripes,
+    detection,
+    fourier_wavelet,
+    medians,
+    ranks,
+    titarenko,
+    transmission,
+)
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -95,3 +103,9 @@ def test_few_waves_do_what_the_full_transforms_do(
         sinogram, fourier_wavelet.filters(angles, columns, wavelet=wavelet, levels=levels, sigma=sigma), guarded=False
     )
     np.testing.assert_allclose(sinogram, expected, atol=1e-4)  # waves of a weight below 1e-4 are left out
+
+
+def test_only_narrow_runs_of_bad_columns_are_the_detectors() -> None:
+    """A wide one is an edge of the sample that wanders over the columns; bridging it would cost the edge."""
+    bad = np.isin(np.arange(60), [0, 1, 2, *range(10, 29), 40, *range(54, 60)])
+    np.testing.assert_array_equal(np.flatnonzero(all_stripes.narrow(bad, 5)), [0, 1, 2, 40])

@@ -50,6 +50,8 @@ def remove(
     columns, values, smooth, before = np.empty((4, count, angles), np.float32)
     order = np.empty((count, angles), np.uint32)
     bad = dead(sinogram, columns.reshape(angles, count), large_width, detection_ratio)
+    if guarded:
+        bad = narrow(bad, width // 4)
     bridge(sinogram, bad)
     ranks.transpose(sinogram, before)
     ranks.sorted_columns(before, values, order)
@@ -67,6 +69,15 @@ def remove(
 def scratch_bytes(angles: int, columns: int) -> int:
     """Return the bytes that `remove` needs beside the sinogram: five arrays of its size, and two more for a while."""
     return 28 * angles * columns
+
+
+def narrow(bad: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+    """Return the bad columns less those in wider runs, which are an edge of the sample that moves over them."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], bad, [False]))))
+    kept = np.zeros_like(bad)
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        kept[start:stop] = stop - start <= most
+    return kept
 
 
 def dead(

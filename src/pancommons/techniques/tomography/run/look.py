@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pancommons.pipelines.declaration import Found, Outcome
 from pancommons.pipelines.job import Job, Part
-from pancommons.techniques.tomography import iterative
+from pancommons.techniques.tomography import iterative, rings
 from pancommons.techniques.tomography.correction.attenuation import FlatField, attenuation, flat_field
 from pancommons.techniques.tomography.correction.frames import transmission, without_zingers
 from pancommons.techniques.tomography.fourier import FourierReconstruction
@@ -22,8 +22,6 @@ from pancommons.techniques.tomography.geometry.stitching import aligned
 from pancommons.techniques.tomography.iterative import automatic_weight
 from pancommons.techniques.tomography.reading.scan import Scan
 from pancommons.techniques.tomography.results.curves import resolution
-from pancommons.techniques.tomography.rings import METHODS
-from pancommons.techniques.tomography.rings import warm as warm_rings
 from pancommons.techniques.tomography.run import methods
 from pancommons.techniques.tomography.run.asked import (
     limits_of,
@@ -50,7 +48,7 @@ _UNSURE = 0.5
 
 
 def warm() -> None:
-    """Compile every kernel once, on a scan of a few pixels."""
+    """Compile what every reconstruction needs, on a scan of a few pixels."""
     angles = np.arange(16) * np.pi / 16
     field = flat_field([np.full((2, 32), 1000, np.float32)])
     sinograms = np.ones((2, 17, 32), np.float32)
@@ -58,10 +56,7 @@ def warm() -> None:
     sinograms = np.ascontiguousarray(sinograms[:, :16])
     sinograms[:, :, 12:20] += 1
     FourierReconstruction(angles, 32)(sinograms)
-    iterative.warm()
     find_centre(sinograms, angles)
-    for method in METHODS:
-        warm_rings(method)
     frames, _ = transmission(np.full((2, 2, 32), 500, np.uint16), field)
     without_zingers(frames, 0.5)
 
@@ -69,6 +64,11 @@ def warm() -> None:
 def prepare(job: Job) -> Outcome:
     """Average flats and darks, settle the pixel size; look at the scan where rows can be read as they lie."""
     scan, parameters = scan_of(job), parameters_of(job)
+    # Compiled here for all workers, and not in the midst of the first unit.
+    if parameters.method != "fourier":
+        iterative.warm()
+    if parameters.rings != "none":
+        rings.warm(parameters.rings)
     field = field_of_scan(scan, parameters.references)
     found: dict[str, Found] = {}
     warnings = []
