@@ -15,11 +15,12 @@ from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Action, Principal
 from pancommons.catalogue.opening import change_opening, lift_bounds
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.principals import grant, principal, revoke
+from pancommons.catalogue.quantities import parameter
 from pancommons.catalogue.read import Found, Tombstone, fetch, file_place, thumbnail
 from pancommons.catalogue.records import Dataset, Document, File, Pid, Record, Relation, Sample, Terms, Thumbnail
 from pancommons.catalogue.tables import RECORDS, datasets, datasets_text
 from pancommons.catalogue.techniques import put_techniques
-from pancommons.catalogue.write import Refused, delete, load, put
+from pancommons.catalogue.write import Refused, delete, load, put, put_all
 from pancommons.store.engine import Database
 from pancommons.store.text import with_substring, with_words
 from pancommons.store.words import terms
@@ -288,3 +289,22 @@ def test_a_sample_of_a_closed_proposal_is_its_own(database: Database) -> None:
         put(connection, replace(world.dataset(3), samples=("secret",)), policy=POLICY, by=BY, at=NOW)
         assert found(connection, "dataset", "dataset/3", ANONYMOUS).record.samples == ()  # type: ignore[union-attr]
         assert fetch(connection, "sample", "secret", ANONYMOUS, NOW) is None
+
+
+def test_a_proposal_and_what_its_team_wrote_come_together(database: Database) -> None:
+    proposal = Document(pid="p1", type="proposal", title="proposal", terms=Terms(proposal="p1"))
+    paper = Document(pid="d1", type="publication", title="paper", terms=Terms(proposal="p1"))
+    with database.write() as connection:
+        done = put_all(connection, [proposal, paper], policy=POLICY, by=LOCAL_USER, at=NOW)
+        assert [one.change for one in done] == ["added", "added"]
+        found = fetch(connection, "document", "d1", LOCAL_USER, NOW)
+    assert isinstance(found, Found) and found.record.terms.proposal == "p1"
+    with database.write() as connection, pytest.raises(BadInput, match="no proposal p2"):
+        put_all(
+            connection, [replace(paper, pid="d2", terms=Terms(proposal="p2"))], policy=POLICY, by=LOCAL_USER, at=NOW
+        )
+
+
+def test_a_number_past_what_si_can_hold_is_kept_as_it_is_said() -> None:
+    huge = parameter("distance", 1e308, "km")
+    assert (huge.value, huge.unit, huge.si, huge.dimension) == (1e308, "km", None, None)

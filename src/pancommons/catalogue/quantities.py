@@ -20,7 +20,10 @@ def parameter(
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}")
     known = scale(unit or "")
-    si, dimension = (None, None) if known is None else (known.to_si(value), known.dimension)
+    si = None if known is None else known.to_si(value)
+    if si is not None and not math.isfinite(si):  # past what a number can hold in SI: kept as it is said
+        si = None
+    dimension = None if known is None or si is None else known.dimension
     return Parameter(
         name=name, value=float(value), unit=unit, si=si, dimension=dimension, original=original, derived=derived
     )

@@ -18,7 +18,7 @@ from pancommons.catalogue.access import Action, Principal, Resource, allows
 from pancommons.catalogue.ledger import numbers, take
 from pancommons.catalogue.policy import Policy, adopt
 from pancommons.catalogue.read import find, resource
-from pancommons.catalogue.records import Dataset, Record, kind_of
+from pancommons.catalogue.records import Dataset, Document, Record, kind_of
 from pancommons.catalogue.references import Known, References, look_up
 from pancommons.catalogue.rows import digest, opening, part_rows, record_row, searched_row
 from pancommons.catalogue.tables import RECORDS, TEXTS, dataset_documents, dataset_samples, dataset_techniques
@@ -111,9 +111,14 @@ def put_all(
     """
     adopt(connection, policy, by, at)
     done: list[Put] = []
-    for kind, group in groupby(records, key=kind_of):
+    for (kind, _), group in groupby(records, key=_together):
         done += _put_kind(connection, kind, list(group), policy, by, at)
     return done
+
+
+def _together(record: Record) -> tuple[str, bool]:
+    """Say which neighbours are put at once: those of a kind, but proposals before the documents of their team."""
+    return kind_of(record), isinstance(record, Document) and record.type == "proposal"
 
 
 def _put_kind(
@@ -153,8 +158,9 @@ def _check(
     at: datetime,
 ) -> None:
     opens = opening(record, policy, at)
+    team_of = known.proposals.get(record.terms.proposal or "")  # none for a proposal that names itself
     becomes = Resource(
-        proposal=None if record.terms.proposal is None else known.proposals[record.terms.proposal].id,
+        proposal=None if team_of is None else team_of.id,
         instrument=known.instruments[record.instrument].id
         if isinstance(record, Dataset) and record.instrument
         else None,
