@@ -65,3 +65,8 @@ def test_every_answer_is_guarded(get: Get) -> None:
         )
     assert get("/nowhere").json() == {"error": {"statusCode": 404, "name": "NotFoundError", "message": "Not Found"}}
     assert get("/health").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("path", [f"/sitemap/{2**70}.xml", "/sitemap/-1.xml", f"/catalog.ttl?after={2**70}"])
+def test_a_place_that_no_list_has(get: Get, path: str) -> None:
+    assert get(path).status_code == 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from lxml import etree
 from starlette.exceptions import HTTPException
@@ -26,6 +26,7 @@ _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _SPACES: Any = {None: _SITEMAP}
 
 After = Annotated[int, Query(ge=0, lt=2**62, description="go on after this place")]
+Place = Annotated[int, Path(ge=0, lt=2**62, description="the place that this part goes on after")]
 
 
 @router.get("/catalog.ttl", summary="The catalogue in DCAT-AP, as Turtle, in pages", response_class=Response)
@@ -69,12 +70,12 @@ def sitemap(request: Request, shared: Shared, at: Now) -> Response:
 
 
 @router.get("/sitemap/{after}.xml", summary="A part of the sitemap", response_class=Response)
-def sitemap_part(after: int, request: Request, shared: Shared, at: Now) -> Response:
+def sitemap_part(after: Place, request: Request, shared: Shared, at: Now) -> Response:
     """List the pages of datasets, with when they changed."""
     site = shared.site(request)
     root = etree.Element(f"{{{_SITEMAP}}}urlset", nsmap=_SPACES)
     with shared.database.read(STATEMENT_SECONDS) as connection:
-        for header in headers(connection, at, after=max(0, after), limit=_SITEMAP_PAGE):
+        for header in headers(connection, at, after=after, limit=_SITEMAP_PAGE):
             if not header.deleted:
                 place = etree.SubElement(root, f"{{{_SITEMAP}}}url")
                 etree.SubElement(place, f"{{{_SITEMAP}}}loc").text = site.landing_page(quote(header.identifier))
