@@ -34,7 +34,7 @@ BEGIN = datetime(2010, 1, 1, tzinfo=UTC)
 FACILITIES = ("Alpha Light Source", "Beta Spallation Source", "Gamma Laser")
 PURL = "http://purl.org/pan-science/PaNET/PaNET9"
 
-_ONSETS, _VOWELS = "b d f g k l m n p r s t v z".split(), "a e i o u".split()
+_ONSETS, _VOWELS = ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z"], ["a", "e", "i", "o", "u"]
 _SYLLABLES = [onset + vowel for onset in _ONSETS for vowel in _VOWELS]
 _VOCABULARY = [
     _SYLLABLES[n % 70] + _SYLLABLES[n // 70 % 70] + (_SYLLABLES[n // 4900] if n >= 4900 else "") + "x"

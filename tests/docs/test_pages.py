@@ -118,7 +118,8 @@ def _mentioned() -> Iterator[tuple[str, list[str]]]:
                 text = block.text if block.language == "console" else f"$ {block.text.replace(chr(10), chr(10) + '$ ')}"
                 for command, _ in commands(text):
                     if match := re.search(
-                        r"\bpan ((?:run|simulate|nexus|ontology|catalogue) \w+|result \w+|pipelines \w+|[a-z]+)", command
+                        r"\bpan ((?:run|simulate|nexus|ontology|catalogue|result|pipelines) \w+|[a-z]+)",
+                        command,
                     ):
                         yield (
                             f"{page.relative_to(ROOT)}: {command}",

@@ -153,13 +153,14 @@ def _database(*, make: bool = False, bare: bool = False) -> Iterator[Database]:
     import pancommons.catalogue.parts
     import pancommons.catalogue.tables  # noqa: F401  all tables, declared
     from pancommons.base.errors import BadInput
+    from pancommons.catalogue.ready import make_ready
     from pancommons.store.engine import open_database
-    from pancommons.store.migrate import upgrade, version
+    from pancommons.store.migrate import version
 
     database = open_database()
     try:
         if make:
-            upgrade(database)
+            make_ready(database)
         elif not bare and version(database) is None:
             raise BadInput("there is no catalogue yet", remedy="make one with: pan ingest or pan catalogue import")
         yield database

@@ -40,8 +40,8 @@ def ingest(
     from pancommons.catalogue.ingest import ingesting
     from pancommons.catalogue.ingest.opening import open_ingest
     from pancommons.catalogue.ingest.roots import check_below
+    from pancommons.catalogue.ready import make_ready
     from pancommons.store.engine import open_database
-    from pancommons.store.migrate import upgrade
 
     database = open_database()
     catalogue, reading = open_ingest(database, LOCAL_USER, digests=digest)
@@ -49,7 +49,7 @@ def ingest(
         if not path.exists():
             raise BadInput("there is no such file or folder", file=path, remedy="check the name")
         check_below(catalogue.roots, path)
-    upgrade(database)
+    make_ready(database)
     outcomes: Iterator[Outcome | None] = (
         ingesting.watch(paths, catalogue, reading, workers=workers, seconds=every)
         if watch

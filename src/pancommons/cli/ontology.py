@@ -33,12 +33,12 @@ def load(file: Annotated[Path, typer.Argument(metavar="FILE", help="PaNET's OWL 
 
     from pancommons.catalogue.access import LOCAL_USER
     from pancommons.catalogue.ontology.stored import load_ontology
+    from pancommons.catalogue.ready import make_ready
     from pancommons.store.engine import open_database
-    from pancommons.store.migrate import upgrade
 
     database = open_database()
     try:
-        upgrade(database)
+        make_ready(database)
         with database.write() as connection:
             count = load_ontology(connection, file, by=LOCAL_USER, at=datetime.now(UTC))
     finally:

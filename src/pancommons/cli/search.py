@@ -194,14 +194,15 @@ def _from_server(url: str, asked: dict[str, Any], *, federated: bool) -> tuple[R
 
 
 def _catalogue() -> Database | None:
+    from pancommons.catalogue.ready import make_ready
     from pancommons.store.engine import open_database
-    from pancommons.store.migrate import upgrade, version
+    from pancommons.store.migrate import version
 
     database = open_database()
     if version(database) is None:
         database.close()
         return None
-    upgrade(database)
+    make_ready(database)
     return database
 
 

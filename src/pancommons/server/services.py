@@ -13,8 +13,8 @@ from pancommons.base.settings import Settings, settings
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Principal
 from pancommons.catalogue.formats.description import Site
 from pancommons.catalogue.ingest.roots import Roots
+from pancommons.catalogue.ready import make_ready
 from pancommons.store.engine import Database, open_database
-from pancommons.store.migrate import upgrade
 
 STATEMENT_SECONDS = 10.0
 """What a query of a client may take."""
@@ -45,7 +45,7 @@ class Services:
     def open(cls) -> Services:
         """Open the database of the settings, which is made and upgraded where needed."""
         database = open_database()
-        upgrade(database)
+        make_ready(database)
         return cls(database, settings())
 
     def roots(self) -> Roots:
