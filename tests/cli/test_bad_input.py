@@ -43,7 +43,7 @@ def test_no_such_file(pan: Command, here: Path) -> None:
 
 def test_folder(pan: Command, here: Path) -> None:
     (here / "folder").mkdir()
-    check(pan, here, "folder", says=("folder", "an HDF5 file was expected"))
+    check(pan, here, "folder", says=("folder", "holds no TIFF files"))
 
 
 def test_empty_file(pan: Command, here: Path) -> None:

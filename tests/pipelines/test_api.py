@@ -45,7 +45,8 @@ def test_the_command_and_the_function_take_the_same() -> None:
     from pancommons.pipelines.registry import RUN_OPTIONS
 
     taken = set(inspect.signature(pancommons.run).parameters)
-    assert RUN_OPTIONS - {"dry_run", "json", "help", "server", "quiet"} <= taken
+    of_the_command = {"dry_run", "json", "help", "server", "quiet", "table", "name"}
+    assert RUN_OPTIONS - of_the_command <= taken
 
 
 def test_what_a_run_tells(source: Path) -> None:

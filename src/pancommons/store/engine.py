@@ -84,7 +84,7 @@ class Database:
     def analyse(self) -> None:
         """Let the database look at its tables anew; called after much was loaded."""
         with self.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("ANALYZE"))
+            connection.execute(sa.text("ANALYZE" if self.dialect == "sqlite" else "VACUUM (ANALYZE)"))
 
     def close(self) -> None:
         """Close every connection."""

@@ -54,7 +54,9 @@ class _Reader:
             try:
                 value, end = self.decoder.raw_decode(self.buffer, self.place)
                 length = end - self.place
-                if end < len(self.buffer) or not self.more():  # a number may go on
+                rest = self.buffer[end : end + 3]
+                number_may_go_on = len(rest) < 3 and rest[:1] in ("", ".", "e", "E")  # 1 of 1.5, 1e5, 1e+5
+                if not number_may_go_on or not self.more():
                     self.place += length
                     return value
                 continue
