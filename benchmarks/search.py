@@ -2,8 +2,8 @@
 
 The catalogue is generated in bounded memory and kept in ``bench-results/search`` (remove it to make it anew);
 ``PANCOMMONS_BENCH_DATASETS`` makes a smaller one. Every query is asked by anybody, as over HTTP but without it, several
-times with other words and ranges each time, after the same once that is not counted: the database is warm. What counts is
-the time on the clock.
+times with other words and ranges each time, after the same once that is not counted: the database is warm. What counts
+is the time on the clock.
 The bars are those of limited queries (100 ms) and counts (400 ms) at the 95th percentile.
 """
 
