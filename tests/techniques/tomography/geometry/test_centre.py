@@ -53,6 +53,22 @@ def test_angles(angles):
     assert found.confidence > 0.5
 
 
+@pytest.mark.parametrize(("degrees", "most"), [(150, 0.25), (120, 0.25), (90, 0.75)])
+@pytest.mark.parametrize("offset", [-7.25, 0.0, 6.5])
+def test_less_than_a_half_turn(degrees, most, offset):
+    # The narrower the range, the more a sine is like a constant: noise then moves the axis instead of the sample.
+    angles = np.deg2rad(np.linspace(-20, degrees - 20, 2 * degrees))
+    found = find_centre(scan(angles, MIDDLE + offset, stripes=0), angles)
+    assert found.method == "centroid" and found.confidence > 0.4
+    assert found.value == pytest.approx(MIDDLE + offset, abs=most)
+
+
+def test_less_than_a_half_turn_of_what_is_wider_than_the_field():
+    angles = np.deg2rad(np.linspace(0, 120, 240))
+    cut = scan(angles, 190.0, width=400)[:, 100:240]
+    assert find_centre(cut, angles).confidence < 0.3
+
+
 def test_several_rows_and_empty_ones():
     air = np.random.default_rng(0).normal(0, 0.02, (4, ANGLES, WIDTH)).astype(np.float32)
     stack = np.concatenate((air, [scan(HALF_TURN, 120.5, seed=4), scan(HALF_TURN, 120.5, seed=5)]))

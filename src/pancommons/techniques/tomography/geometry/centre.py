@@ -1,6 +1,6 @@
 """Where the rotation axis meets the detector.
 
-Three independent looks at the same question, each a curve over candidate columns:
+Independent looks at the same question, each a curve over candidate columns:
 
 ``consistency``
     A half turn's sinogram continued by its mirror image is a full turn's, whose Fourier transform is empty
@@ -14,6 +14,12 @@ Three independent looks at the same question, each a curve over candidate column
     The mean magnitude of slices reconstructed about each candidate is least at the axis (T. Donath et al., J.
     Opt. Soc. Am. A 23, 1048 (2006), doi:10.1364/JOSAA.23.001048).
 
+``centroid``
+    Where less than a half turn was measured: the centre of mass of a projection goes along a sine about the
+    axis, whatever the sample, as long as all of it is in the field (the consistency conditions of S. Helgason
+    and D. Ludwig, of orders 0 and 1; as the centre of a scan: T. Azevedo et al., IEEE Trans. Nucl. Sci. 37, 1525
+    (1990), doi:10.1109/23.55865).
+
 The result says how far the looks agree and how clear they are.
 """
 
@@ -21,7 +27,7 @@ The result says how far the looks agree and how clear they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -51,7 +57,10 @@ leaving it out makes the result three times better on noisy scans."""
 CLEAR = 0.3
 """Clarity at which two thirds of the doubt are gone."""
 
-Method = Literal["consistency", "registration", "sharpness", "overlap"]
+SAME_MASS = 0.05
+"""Spread of the projections' sums, relative to their mean, at which centres of mass tell nothing any more."""
+
+Method = Literal["consistency", "registration", "sharpness", "overlap", "centroid"]
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,8 @@ def find_centre(
     half = int(np.searchsorted(theta, theta[0] + np.pi - step / 2))
     if turn > 0.95 * np.pi:
         looks.append(consistency(chosen[:, :half], low, high))
+    else:
+        looks.append(centroid(chosen, theta, low, high))
     first = max(looks, key=lambda look: look.clarity).value if looks else None
     # Of a full turn about a wrong axis only blur is left, which is not sharp but not large either: a half
     # turn shows it.
@@ -256,6 +267,34 @@ def registration(stack: NDArray[np.float32], theta: NDArray[np.float64], step: f
         return 1 - float((cross * np.exp(2j * k * column)).real.sum()) / period / scale if scale > 0 else 1.0
 
     return search("registration", metric, low, high)
+
+
+def centroid(stack: NDArray[np.float32], theta: NDArray[np.float64], low: float, high: float) -> Look:
+    """Search by how far the centres of mass lie from a sine about the axis, pixels, root mean square.
+
+    What projections hold at both edges is taken for air and taken off. Their sums must be the same, as they are
+    where all of the sample is in the field.
+    """
+    width = stack.shape[2]
+    column = np.arange(width)
+    edge = max(1, width // 128)
+    waves = np.stack([np.cos(theta), np.sin(theta)], axis=1)
+    away = np.eye(theta.size) - waves @ np.linalg.pinv(waves)  # takes off what a sine about zero explains
+    shifts, ones, spreads = [], away @ np.ones(theta.size), []
+    for sinogram in stack.astype(np.float64):
+        left, right = sinogram[:, :edge].mean(1), sinogram[:, -edge:].mean(1)
+        content = sinogram - left[:, None] - (right - left)[:, None] * column / (width - 1)
+        mass = content.sum(1)
+        spreads.append(float(mass.std() / abs(mass.mean())) if mass.mean() else np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shifts.append(away @ np.nan_to_num((content * column).sum(1) / mass))
+
+    def metric(column: float) -> float:
+        return float(np.sqrt(np.mean([(shift - column * ones) ** 2 for shift in shifts])))
+
+    look = search("centroid", metric, low, high)
+    trust = max(0.0, 1 - float(np.median(spreads)) / SAME_MASS)
+    return replace(look, clarity=look.clarity * trust)
 
 
 def _sharpness(

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pancommons.base.errors import BadInput
 from pancommons.nexus.write import Field, Writer, create
 from pancommons.techniques.tomography.phase import propagated
 from pancommons.techniques.tomography.pipeline import SimulationParameters
@@ -66,6 +67,12 @@ class _Simulation:
         half = parameters.field_of_view == "half"
         middle = parameters.columns * 15 / 16 if half else (parameters.columns - 1) / 2
         self.centre = middle + parameters.centre_shift
+        if not 0 <= self.centre <= parameters.columns - 1:
+            raise BadInput(
+                f"puts the axis at column {self.centre:g}, outside of the detector's 0 to {parameters.columns - 1}",
+                field="centre_shift",
+                remedy=f"it is counted from column {middle:g}",
+            )
         self.width = int(2 * max(self.centre, parameters.columns - 1 - self.centre)) + 1 if half else parameters.columns
         turn = np.deg2rad(float(parameters.turn))
         closed = parameters.turn == "180"
