@@ -53,7 +53,7 @@ def test_angles(angles):
     assert found.confidence > 0.5
 
 
-@pytest.mark.parametrize(("degrees", "most"), [(150, 0.25), (120, 0.25), (90, 0.75)])
+@pytest.mark.parametrize(("degrees", "most"), [(150, 0.25), (120, 0.25), (90, 1.0)])
 @pytest.mark.parametrize("offset", [-7.25, 0.0, 6.5])
 def test_less_than_a_half_turn(degrees, most, offset):
     # The narrower the range, the more a sine is like a constant: noise then moves the axis instead of the sample.
