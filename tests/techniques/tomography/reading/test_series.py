@@ -173,6 +173,15 @@ def test_flats_given_and_flats_lacking(tmp_path: Path) -> None:
         open_scan(empty)
 
 
+def test_a_folder_of_that_name_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    scans = folder(tmp_path / "projections", 4)
+    (tmp_path / "flats").mkdir()
+    (tmp_path / "flats" / "notes.txt").write_text("later")
+    with pytest.raises(BadInput, match=r"no flat fields.*flats=FOLDER"):
+        open_scan(scans)
+    assert open_scan(scans, flats=folder(tmp_path / "bright", 2, 30)).count == 4
+
+
 def test_a_range_of_angles_that_is_missing_is_told(tmp_path: Path) -> None:
     scans = folder(tmp_path / "p", 40)
     folder(scans / "flats", 1, 90)

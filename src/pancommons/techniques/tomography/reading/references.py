@@ -196,7 +196,7 @@ def tiff_stack(path: Path, prefix: str = "") -> Stack:
     BadInput
         If there are none, or frames differ in size or type.
     """
-    names = _tiff_files(path, prefix) if path.is_dir() else [path]
+    names = tiff_files(path, prefix) if path.is_dir() else [path]
     if not names:
         beginning = f" whose name begins with {prefix!r}" if prefix else ""
         raise BadInput(f"holds no TIFF files{beginning}", file=path)
@@ -211,7 +211,8 @@ def tiff_stack(path: Path, prefix: str = "") -> Stack:
     return Stack(tuple(names), "", (frames, *size), dtype, chunks=(1, *size))
 
 
-def _tiff_files(folder: Path, prefix: str) -> list[Path]:
+def tiff_files(folder: Path, prefix: str = "") -> list[Path]:
+    """List the TIFF files of a folder in the order of their names, numbers as numbers."""
     found = [child for child in folder.iterdir() if child.suffix.lower() in _TIFF and child.name.startswith(prefix)]
     return sorted(found, key=lambda file: [int(part) if part.isdigit() else part for part in _parts(file.stem)])
 

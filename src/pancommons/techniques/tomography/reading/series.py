@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.techniques.tomography.reading.angles import FEWEST, remarks
-from pancommons.techniques.tomography.reading.references import References, tiff_stack
+from pancommons.techniques.tomography.reading.references import References, tiff_files, tiff_stack
 from pancommons.techniques.tomography.reading.scan import FrameSet, Scan, Stack
 
 SUFFIXES = (".tif", ".tiff")
@@ -270,9 +270,12 @@ def _angles_of(path: Path, count: int, turn: float) -> tuple[NDArray[np.float64]
 
 
 def _beside(path: Path, kind: str, data: Stack) -> tuple[FrameSet, ...]:
-    """Take the frames of folders named for what they hold, in the folder of projections or beside it."""
+    """Take the frames of folders named for what they hold, in the folder of projections or beside it.
+
+    A folder of such a name without TIFF files is something else.
+    """
     folder = path if path.is_dir() else path.parent
-    for above in (folder, folder.parent):
+    for above in (folder, folder.parent) if path.is_dir() else (folder,):
         named = sorted(
             child
             for child in above.iterdir()
@@ -280,6 +283,8 @@ def _beside(path: Path, kind: str, data: Stack) -> tuple[FrameSet, ...]:
         )
         sets = []
         for child in named:
+            if not tiff_files(child):
+                continue
             own = tiff_stack(child)
             if own.shape[1:] != data.shape[1:]:
                 raise BadInput(
