@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pancommons.cli.terminal import printable
+
 if TYPE_CHECKING:
     from pancommons.catalogue.exchange.arriving import Report
     from pancommons.store.engine import Database
@@ -89,7 +91,7 @@ def _tell(report: Report, *, as_json: bool) -> None:
         print(json.dumps({**counts, "refusals": refusals}, ensure_ascii=False))
     else:
         for one in report.refusals:
-            print(f"refused {_printable(one.reason)}")
+            print(f"refused {printable(one.reason)}")
         print(", ".join(f"{count} {name}" for name, count in counts.items()))
     if report.refused:
         raise typer.Exit(1 if report.refused == report.total else 3)
@@ -181,8 +183,3 @@ def _counted() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total or None)
-
-
-def _printable(line: str) -> str:
-    """Show what a terminal would take for a command of its own as an escape: names in a file are anybody's."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pancommons.cli.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -90,7 +92,7 @@ def _tell(outcome: Outcome, roots: Any, *, as_json: bool) -> None:
     lines = [f"{outcome.status:<8} {place}" + (f": {outcome.problem}" if outcome.problem else "")]
     lines += [f"         {identifier}  {title}" for identifier, title in outcome.datasets]
     lines += [f"         {note}" for note in outcome.notes]
-    print("\n".join(_printable(line) for line in lines), flush=True)
+    print("\n".join(printable(line) for line in lines), flush=True)
 
 
 def _sum_up(counts: Counter[str], *, as_json: bool) -> None:
@@ -119,8 +121,3 @@ def _shown() -> Iterator[Callable[[Counter[str]], None]]:
             progress.update(task, completed=counts.total(), rate=rate)
 
         yield show
-
-
-def _printable(line: str) -> str:
-    """Show what a terminal would take for a command of its own as an escape: names in a file are anybody's."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pancommons.cli.terminal import printable
+
 if TYPE_CHECKING:
     from pancommons.nexus.validation import Verdict
     from pancommons.nexus.validation.definitions import Definitions
@@ -72,9 +74,4 @@ def _say(verdict: Verdict, *, notes: bool) -> None:
     hidden = verdict.counts.get("info", 0)
     if hidden and not notes:
         lines.append(f"  {hidden} more with --notes")
-    print("\n".join(_printable(line) for line in lines), flush=True)
-
-
-def _printable(line: str) -> str:
-    """Show what a terminal would take for a command of its own as an escape: names in a file are anybody's."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+    print("\n".join(printable(line) for line in lines), flush=True)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from pancommons.base.errors import BadInput
+from pancommons.cli.terminal import printable
 
 if TYPE_CHECKING:
     from pancommons.store.engine import Database
@@ -52,7 +53,7 @@ def search(
     else:
         _print(found, ranked="query" in asked, federated=federated)
     if note:
-        print(f"Not all of it: {_plain(note)}.", file=sys.stderr)
+        print(f"Not all of it: {printable(note)}.", file=sys.stderr)
         raise typer.Exit(3)
     if not found:
         print("Nothing was found.", file=sys.stderr)
@@ -183,7 +184,7 @@ def _from_server(url: str, asked: dict[str, Any], *, federated: bool) -> tuple[R
     except ValueError:
         told = None
     if isinstance(told, dict) and isinstance(told.get("error"), dict):
-        raise BadInput(f"{base} says: {_plain(str(told['error'].get('message')))}", field="--server")
+        raise BadInput(f"{base} says: {printable(str(told['error'].get('message')))}", field="--server")
     if answer.status_code != 200 or not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
         raise BadInput(
             f"{base} does not answer as a search API does",
@@ -218,12 +219,7 @@ def _print(found: Records, *, ranked: bool, federated: bool) -> None:
     if not rows:
         return
     heads = ["score"] * ranked + ["date", "PID", "title"] + ["catalogue"] * federated
-    table = [heads, *([_plain(cell) for cell in row] for row in rows)]
+    table = [heads, *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _plain(text: str) -> str:
-    """Show what a terminal would take for a command of its own as an escape."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -19,10 +19,6 @@ SCHEMA = "http://schema.datacite.org/meta/kernel-4.7/metadata.xsd"
 VERSION = "4.7"
 PANET = "http://purl.org/pan-science/PaNET/PaNET.owl"
 
-_CONTRIBUTORS = {
-    "principal investigator": "ProjectLeader", "pi": "ProjectLeader", "local contact": "ContactPerson",
-    "instrument scientist": "DataCollector", "HostingInstitution": "HostingInstitution",
-}  # fmt: skip
 _RELATED = {"DOI": "DOI", "Handle": "Handle", "URL": "URL", "ARK": "ARK"}
 _RIGHTS = {
     "open": ("open access", "http://purl.org/coar/access_right/c_abf2"),
@@ -55,8 +51,7 @@ def datacite(described: Description) -> etree._Element:
     _subjects(root, described)
     contributors = _add(root, "contributors")
     for agent in described.contributors:
-        kind = _CONTRIBUTORS.get(agent.role or "", "Other")
-        _agent(_add(contributors, "contributor", contributorType=kind), "contributor", agent)
+        _agent(_add(contributors, "contributor", contributorType=agent.role), "contributor", agent)
     _dates(root, described)
     _alternates(root, described)
     _related(root, described)
@@ -130,8 +125,7 @@ def _rights(root: etree._Element, described: Description) -> None:
     rights = _add(root, "rightsList")
     label, term = access_right(described)
     _add(rights, "rights", label, rightsURI=term)
-    words = {"open": "openAccess", "embargoed": "embargoedAccess", "restricted": "restrictedAccess"}
-    _add(rights, "rights", rightsURI=f"info:eu-repo/semantics/{words[described.access]}")
+    _add(rights, "rights", rightsURI=described.access_term)
     page = license_url(described.license)
     if described.license and page:
         spdx = {

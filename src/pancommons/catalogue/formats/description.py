@@ -87,7 +87,7 @@ class Agent:
 class Related:
     """Another thing a dataset refers to: the DataCite relation, and what it is, in DataCite's words."""
 
-    relation: Literal["IsDerivedFrom", "IsPartOf", "IsCitedBy", "IsCollectedBy", "IsSourceOf"]
+    relation: Literal["IsDerivedFrom", "IsPartOf", "IsCitedBy", "IsCollectedBy"]
     identifier: Identifier
     kind: Literal["Dataset", "JournalArticle", "Text", "Instrument", "Collection", "Project"] | None = None
 
@@ -135,6 +135,11 @@ class Description:
     def kind_in_words(self) -> str:
         """Return the kind as people say it."""
         return {"raw": "Raw data", "processed": "Processed data", "simulated": "Simulated data"}[self.kind]
+
+    @property
+    def access_term(self) -> str:
+        """Return the access right as a term of info:eu-repo."""
+        return f"info:eu-repo/semantics/{self.access}Access"
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,7 @@ def oai_dc(described: Description) -> etree._Element:
         say("identifier", described.landing_page)
     say("source", ", ".join(one for one in (described.instrument, described.facility) if one))
     say("relation", *(one.identifier.url or one.identifier.value for one in described.related))
-    words = {"open": "openAccess", "embargoed": "embargoedAccess", "restricted": "restrictedAccess"}
-    say("rights", f"info:eu-repo/semantics/{words[described.access]}")
+    say("rights", described.access_term)
     if described.access == "embargoed" and described.open_from:
         say("date", f"info:eu-repo/date/embargoEnd/{xml.stamp(described.open_from)[:10]}")
     if described.license:
