@@ -163,8 +163,9 @@ class _Verbs:
                 self._add_header(element, header)
         more = len(found) > PAGE
         if more or request.resumed:
-            size = harvest.count(self.connection, self.at, request.start, request.stop, within)
-            token = request.continued(page[-1].place, len(page)) if more else ""
+            # Counted once, when the list begins: every page would read the whole of it again.
+            size = request.size or harvest.count(self.connection, self.at, request.start, request.stop, within)
+            token = request.continued(page[-1].place, len(page), size) if more else ""
             _add(
                 element, "resumptionToken", token, completeListSize=str(max(size, request.given + len(page))),
                 cursor=str(request.given),

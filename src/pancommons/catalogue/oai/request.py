@@ -50,6 +50,8 @@ class Request:
         The place in the order of changes after which a list goes on.
     given
         How many items of the list were given before.
+    size
+        How many the whole list had when it began.
     """
 
     verb: str
@@ -60,10 +62,11 @@ class Request:
     spec: str | None = None
     after: int = 0
     given: int = 0
+    size: int = 0
     resumed: bool = False
 
-    def continued(self, after: int, count: int) -> str:
-        """Return the token of the part of the list that follows; it holds for good."""
+    def continued(self, after: int, count: int, size: int) -> str:
+        """Return the token of the part of a list of this size that follows; it holds for good."""
         told = {
             "p": self.prefix,
             "f": self.start and self.start.isoformat(),
@@ -71,6 +74,7 @@ class Request:
             "s": self.spec,
             "a": after,
             "n": self.given + count,
+            "c": size,
         }
         text = json.dumps({name: value for name, value in told.items() if value is not None})
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -152,6 +156,7 @@ def _resumed(verb: str, token: str) -> Request:
             spec=_string(told["s"]) if "s" in told else None,
             after=_count(told["a"]),
             given=_count(told["n"]),
+            size=_count(told["c"]),
             resumed=True,
         )
         if request.spec is not None and not _SPEC.fullmatch(request.spec):
