@@ -5,6 +5,7 @@ from __future__ import annotations
 from pancommons.techniques.tomography.fourier.reconstruction import (
     FourierReconstruction,
     Region,
+    fitting,
     reconstruct,
     refuse_values,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "BATCH",
     "FourierReconstruction",
     "Region",
+    "fitting",
     "geometry_bytes",
     "reconstruct",
     "refuse_values",

@@ -137,12 +137,7 @@ class FourierReconstruction:
         BadInput
             Wrong shape, or values that are not finite.
         """
-        sinograms = np.ascontiguousarray(sinograms, np.float32)
-        if sinograms.ndim != 3 or sinograms.shape[1:] != (self.angles, self.width):
-            raise BadInput(
-                f"expected [slice, {self.angles} angles, {self.width} columns], not {sinograms.shape}",
-                field="sinograms",
-            )
+        sinograms = fitting(sinograms, self.angles, self.width)
         y0, y1, x0, x1 = self.region
         shape = (len(sinograms), y1 - y0, x1 - x0)
         if out is None:
@@ -266,6 +261,17 @@ class FourierReconstruction:
             left, right = ceil(middle - square**0.5), floor(middle + square**0.5) + 1
             out[:, row, : max(0, left - x0)] = 0
             out[:, row, max(0, right - x0) :] = 0
+
+
+def fitting(sinograms: NDArray[np.float32], angles: int, width: int) -> NDArray[np.float32]:
+    """Return sinograms [slice, angle, column] contiguous in float32; BadInput if they do not fit a geometry."""
+    sinograms = np.ascontiguousarray(sinograms, np.float32)
+    if sinograms.ndim != 3 or sinograms.shape[1:] != (angles, width):
+        raise BadInput(
+            f"expected [slice, {angles} angles, {width} columns], not {sinograms.shape}",
+            field="sinograms",
+        )
+    return sinograms
 
 
 def refuse_values(sinograms: NDArray[np.float32], first: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pancommons.base.errors import BadInput
-from pancommons.techniques.tomography.fourier import Region, refuse_values
+from pancommons.techniques.tomography.fourier import Region, fitting, refuse_values
 from pancommons.techniques.tomography.geometry.angles import checked_angles
 from pancommons.techniques.tomography.iterative import solvers, variation
 from pancommons.techniques.tomography.iterative.normal import Buffers, NormalOperator
@@ -184,12 +184,7 @@ class IterativeReconstruction:
         BadInput
             Wrong shape, or values that are not finite.
         """
-        sinograms = np.ascontiguousarray(sinograms, np.float32)
-        if sinograms.ndim != 3 or sinograms.shape[1:] != (self.angles, self.width):
-            raise BadInput(
-                f"expected [slice, {self.angles} angles, {self.width} columns], not {sinograms.shape}",
-                field="sinograms",
-            )
+        sinograms = fitting(sinograms, self.angles, self.width)
         y0, y1, x0, x1 = self.region
         shape = (len(sinograms), y1 - y0, x1 - x0)
         if out is None:
