@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER
 from pancommons.server import search, search_asked
-from pancommons.server.services import principal
+from pancommons.server.visitor import principal
 from pancommons.store.engine import Database, TookTooLong
 from tests.catalogue.search.conftest import shared_database
 from tests.catalogue.search.demo import load_demo

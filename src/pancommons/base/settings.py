@@ -63,6 +63,78 @@ class Server(BaseModel):
     search_prefix: str = Field(
         "/search-api", pattern=r"^(/[\w.-]+)+$", description="path under which the PaNOSC search API answers"
     )
+    root_path: str = Field(
+        "", pattern=r"^((/[\w.-]+)+)?$", description="path under which a proxy passes requests on, as /commons"
+    )
+    proxies: list[str] = Field(
+        default_factory=list, description="addresses of proxies whose X-Forwarded-For and -Proto are believed"
+    )
+
+
+class OpenIDProvider(BaseModel):
+    """Who says who somebody is: an OpenID Connect provider."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="in addresses, as: facility")
+    title: str = Field(min_length=1, description="on the button, as: Example Light Source account")
+    issuer: str = Field(pattern=r"^https?://[^\s?#]+$", description="exactly as the provider names itself")
+    client_id: str = Field(min_length=1, description="under which this portal is registered there")
+    client_secret: str | None = Field(None, description="of a confidential client; better in the environment")
+    scopes: list[str] = Field(
+        default_factory=lambda: ["openid", "profile", "email"], description="asked for, openid among them"
+    )
+
+
+class Entitled(BaseModel):
+    """What an entitlement gives: a role everywhere, in a proposal or at an instrument."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entitlement: str = Field(
+        min_length=1,
+        description="as AARC-G069 has it, without #authority; {proposal} or {instrument} stands for one element",
+    )
+    role: str = Field(min_length=1, description="member, principal investigator, instrument scientist, ...")
+
+
+class SignIn(BaseModel):
+    """How people sign in; nobody does where no provider is named, and only this machine is served."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    providers: list[OpenIDProvider] = Field(
+        default_factory=list, max_length=16, description="OpenID Connect providers, tables of their own"
+    )
+    entitled: list[Entitled] = Field(default_factory=list, description="roles that entitlements give")
+    idle_minutes: int = Field(480, ge=5, description="a session ends after this time without a request")
+    longest_hours: int = Field(168, ge=1, description="a session ends after this time whatever happens")
+
+
+class Runs(BaseModel):
+    """How runs that are asked for over HTTP are carried out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    folder: str | None = Field(None, description="where run folders are made; runs under PANCOMMONS_HOME if not given")
+    at_a_time: int = Field(1, ge=1, le=1000, description="runs that go at a time")
+    at_a_time_each: int = Field(1, ge=1, le=1000, description="of one person")
+    waiting_each: int = Field(20, ge=1, le=10_000, description="runs of one person that may wait")
+    workers: int | None = Field(None, ge=1, description="units at a time of a run; the cores allowed if not given")
+    memory: str | None = Field(None, description="memory of a run, as 8G; half of what is free if not given")
+    hours: float = Field(24.0, gt=0, description="a run is stopped after this time")
+    keep_days: int | None = Field(
+        None, ge=1, description="finished runs are removed after this time; never if not given"
+    )
+    keep_preview_days: int = Field(2, ge=1, description="previews are removed after this time")
+    webhooks: list[str] = Field(
+        default_factory=list, description="patterns of addresses that may be told when a run ends, as https://host/*"
+    )
+    mail: str | None = Field(
+        None,
+        pattern=r"^smtps?://[^\s/]+$",
+        description="server that takes mail, as smtp://localhost:25; none if not given",
+    )
 
 
 class Provider(BaseModel):
@@ -99,6 +171,8 @@ class Settings(BaseSettings):
     agent: Agent = Field(default_factory=Agent, description="who runs the analysis")
     site: Site = Field(default_factory=Site, description="who publishes")
     server: Server = Field(default_factory=Server, description="how pan serve listens")
+    signin: SignIn = Field(default_factory=SignIn, description="how people sign in")
+    runs: Runs = Field(default_factory=Runs, description="how runs asked for over HTTP are carried out")
     providers: list[Provider] = Field(
         default_factory=list, max_length=64, description="other catalogues that a federated search asks"
     )

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
 from pancommons.server import errors, health, oai, publishing, scoring, search, techniques
@@ -14,6 +15,7 @@ from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
+from pancommons.server.pages import choices, home
 from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
 
@@ -52,6 +54,9 @@ def create_app(services: Services) -> FastAPI:
     for made in (search, techniques, scoring, federated):
         app.include_router(made.router(prefix))
     app.include_router(search.nothing_else(prefix))
+    for part in (home, choices):
+        app.include_router(part.pages)
+    app.mount("/static", StaticFiles(packages=[("pancommons.server", "static")]), name="static")
     errors.install(app)
 
     @app.middleware("http")

@@ -1,16 +1,18 @@
-"""Errors as every face of the API says them: ``{"error": {"statusCode", "name", "message"}}``, never a traceback."""
+"""Errors, never with a traceback: a page for browsers, ``{"error": {"statusCode", "name", "message"}}`` else."""
 
 from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from pancommons.base.errors import BadInput
+from pancommons.server.pages.problem import problem_page
 from pancommons.store.engine import TookTooLong
 
 log = logging.getLogger(__name__)
@@ -41,31 +43,47 @@ def error_object(status: int, message: str, *, code: str | None = None, name: st
     return JSONResponse({"error": told}, status)
 
 
+def told(
+    request: Request,
+    status: int,
+    message: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    reference: str | None = None,
+) -> Response:
+    """Say what went wrong, as a page to a browser and in JSON to anything else."""
+    if "text/html" in request.headers.get("accept", ""):
+        answer: Response = problem_page(request, status, message, reference)
+    else:
+        where = f"; the server's log says what under {reference}" if reference else ""
+        answer = error_object(status, message + where)
+    answer.headers.update(headers or {})
+    return answer
+
+
 def install(app: FastAPI) -> None:
     """Make every exception an answer in this form."""
 
     @app.exception_handler(HTTPException)
-    async def known(request: Request, error: HTTPException) -> JSONResponse:
-        answer = error_object(error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
-        return answer
+    async def known(request: Request, error: HTTPException) -> Response:
+        return told(request, error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:])
-        return error_object(400, f"{place}: {first['msg']}")
+        return told(request, 400, f"{place}: {first['msg']}")
 
     @app.exception_handler(BadInput)
-    async def bad(request: Request, error: BadInput) -> JSONResponse:
-        return error_object(400, str(error))
+    async def bad(request: Request, error: BadInput) -> Response:
+        return told(request, 400, str(error))
 
     @app.exception_handler(TookTooLong)
-    async def slow(request: Request, error: TookTooLong) -> JSONResponse:
-        return error_object(503, f"{error}; ask for less")
+    async def slow(request: Request, error: TookTooLong) -> Response:
+        return told(request, 503, f"{error}; ask for less")
 
     @app.exception_handler(Exception)
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
+    async def unknown(request: Request, error: Exception) -> Response:
         reference = secrets.token_hex(4)
         log.error("reference %s: %s %s", reference, request.method, request.url.path, exc_info=error)
-        return error_object(500, f"something went wrong here; the server's log says what under {reference}")
+        return told(request, 500, "something went wrong here", reference=reference)

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 from pancommons.catalogue.search import asking
 from pancommons.server.search_asked import json_answer
 from pancommons.server.search_models import FAILURES
-from pancommons.server.services import STATEMENT_SECONDS, Now, Shared, Who
+from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.visitor import Who
 
 
 def _storable(text: str) -> str:

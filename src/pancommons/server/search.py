@@ -13,7 +13,8 @@ from pancommons.catalogue.search import asking
 from pancommons.server.errors import error_object
 from pancommons.server.search_asked import AskedFilter, AskedPid, AskedWhere, PlainFilter, json_answer
 from pancommons.server.search_models import DESCRIBED, FAILURES, LISTED, UNKNOWN, Count
-from pancommons.server.services import STATEMENT_SECONDS, Now, Shared, Who
+from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.visitor import Who
 
 KINDS = ("Dataset", "Document", "Instrument")
 

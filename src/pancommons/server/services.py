@@ -10,7 +10,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pancommons.base.settings import Settings, settings
-from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Principal
 from pancommons.catalogue.formats.description import Site
 from pancommons.catalogue.ingest.roots import Roots
 from pancommons.catalogue.ready import make_ready
@@ -18,9 +17,6 @@ from pancommons.store.engine import Database, open_database
 
 STATEMENT_SECONDS = 10.0
 """What a query of a client may take."""
-
-_LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 @dataclass(frozen=True)
@@ -65,28 +61,10 @@ def services(request: Request) -> Services:
     return found
 
 
-def principal(request: Request) -> Principal:
-    """Decide who asks: the one local user on this machine itself, anybody elsewhere.
-
-    A request that a proxy passed on, that names another host, or that a page of another origin makes is from
-    elsewhere: a page somewhere on the internet could have made the browser of the local user send it.
-    """
-    if request.client is None or request.client.host not in _LOCAL_HOSTS:
-        return ANONYMOUS
-    if any(name in request.headers for name in _FORWARDED):
-        return ANONYMOUS
-    if request.headers.get("origin") not in (None, f"{request.url.scheme}://{request.url.netloc}"):
-        return ANONYMOUS
-    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        return ANONYMOUS
-    return LOCAL_USER if (request.url.hostname or "") in _LOCAL_HOSTS else ANONYMOUS
-
-
 def now() -> datetime:
     """Return the moment of a request, in UTC."""
     return datetime.now(UTC)
 
 
 Shared = Annotated[Services, Depends(services)]
-Who = Annotated[Principal, Depends(principal)]
 Now = Annotated[datetime, Depends(now)]

@@ -25,7 +25,8 @@ from pancommons.catalogue.records import Dataset, Document, File, Terms
 from pancommons.catalogue.write import put
 from pancommons.server.app import create_app
 from pancommons.server.hdf5.readers import Readers
-from pancommons.server.services import Services, principal
+from pancommons.server.services import Services
+from pancommons.server.visitor import principal
 from pancommons.store.engine import Database
 from tests.nexus.serving import hostile
 

@@ -19,7 +19,8 @@ from pancommons.server.federation.providers import GATEWAY, Own, Provider, Remot
 from pancommons.server.search import KINDS, unknown
 from pancommons.server.search_asked import AskedFilter, AskedPid, AskedWhere, PlainFilter, json_answer
 from pancommons.server.search_models import DESCRIBED, FAILURES, LISTED, UNKNOWN, Count, Failure
-from pancommons.server.services import Now, Services, Shared, Who
+from pancommons.server.services import Now, Services, Shared
+from pancommons.server.visitor import Who
 
 
 class Envelope(BaseModel):

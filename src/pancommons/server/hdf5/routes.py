@@ -17,7 +17,8 @@ from pancommons.catalogue.read import file_place, unreadable
 from pancommons.nexus.serving.answering import Answer, Asked
 from pancommons.server.errors import error_object
 from pancommons.server.hdf5.readers import Busy, Readers
-from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared, Who
+from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
+from pancommons.server.visitor import Who
 
 router = APIRouter(prefix="/hdf5/{file_id}")
 

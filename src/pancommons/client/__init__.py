@@ -1,0 +1,1 @@
+"""The Python client of the server's REST interface."""
