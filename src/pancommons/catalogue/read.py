@@ -55,6 +55,8 @@ class Tombstone:
 
 def find(connection: Connection, kind: str, key: str) -> int | None:
     """Return the id of a record by its identifier, its PID or a further PID, whoever may see it."""
+    if "\0" in key:  # PostgreSQL holds no text with one
+        return None
     table, more = RECORDS[kind], parts.pids
     identifier = parse_identifier(key)
     for condition in ([table.c.identifier == identifier] if identifier else []) + [table.c.pid == key]:
@@ -145,6 +147,8 @@ def resource(connection: Connection, kind: str, key: int) -> Resource:
 def file_place(connection: Connection, identifier: str, principal: Principal, at: datetime) -> File | None:
     """Return where a file is, by its identifier; None if there is none that this principal may read."""
     table = parts.files
+    if "\0" in identifier:
+        return None
     row = connection.execute(
         sa.select(table).where(table.c.identifier == identifier, visible(table, principal, Action.READ, at))
     ).first()

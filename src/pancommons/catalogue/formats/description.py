@@ -283,6 +283,10 @@ def _related(dataset: Dataset, documents: Mapping[str, Document], instrument: In
         yield Related("IsCollectedBy", parse(instrument.pid), "Instrument")
 
 
+def media_type(name: str) -> str | None:
+    """Return the media type of a file by the end of its name, where it is one of ours."""
+    return _MEDIA.get("." + name.rsplit(".", 1)[-1].lower()) if "." in name else None
+
+
 def _media_types(names: Iterable[str]) -> tuple[str, ...]:
-    suffixes = ("." + name.rsplit(".", 1)[-1].lower() for name in names if "." in name)
-    return tuple(sorted({_MEDIA[suffix] for suffix in suffixes if suffix in _MEDIA}))
+    return tuple(sorted({kind for name in names if (kind := media_type(name))}))

@@ -1,0 +1,81 @@
+"""``/files/{file_id}``: files as they are, and the small pictures of datasets."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.exceptions import HTTPException
+
+from pancommons.catalogue.formats.description import media_type
+from pancommons.catalogue.ingest.roots import Place
+from pancommons.catalogue.read import file_place, thumbnail, unreadable
+from pancommons.catalogue.records import File
+from pancommons.server.confined import Opened, open_place
+from pancommons.server.sending import answer_file, unchanged
+from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.visitor import Who
+
+router = APIRouter(tags=["files"])
+
+NO_FILE = "there is no such file that you may read"
+_NOT_THERE = "the catalogue knows this file, but it is not where it should be; tell the people who run this portal"
+_BOTH = ["GET", "HEAD"]
+
+Identifier = Annotated[str, Path(max_length=100, description="as the catalogue names the file")]
+Key = Annotated[str, Path(max_length=2048, description="identifier of the dataset, or a PID of it")]
+
+
+@router.api_route(
+    "/files/{file_id}", methods=_BOTH, summary="A file, whole or in part", response_class=Response, name="file"
+)
+def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+    """Send a file to whoever may read it."""
+    with shared.database.read(STATEMENT_SECONDS) as connection:
+        told = file_place(connection, file_id, who, at)
+    if told is None:
+        raise HTTPException(404, NO_FILE)
+    opened = open_place(shared.roots(), Place(told.root, told.path))
+    if opened is None:
+        raise HTTPException(404, _NOT_THERE)
+    with shared.database.read(STATEMENT_SECONDS) as connection:
+        kept_back = unreadable(connection, opened.places, who, at)
+    if kept_back:  # the data of another dataset, which this one reads from
+        opened.handle.close()
+        raise HTTPException(404, NO_FILE)
+    kind = media_type(told.name) or "application/octet-stream"
+    return answer_file(request, opened, told.name, _harmless(kind), told.sha256 if _same(told, opened) else None)
+
+
+@router.api_route(
+    "/datasets/{key}/thumbnail", methods=_BOTH, summary="The small picture of a dataset", response_class=Response,
+    name="thumbnail",
+)  # fmt: skip
+def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+    """Answer the picture of a dataset to whoever may read its data."""
+    with shared.database.read(STATEMENT_SECONDS) as connection:
+        found = thumbnail(connection, key, who, at)
+    if found is None:
+        raise HTTPException(404, "there is no such picture that you may see")
+    tag = f'"{hashlib.sha256(found.content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if unchanged(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+def _harmless(kind: str) -> str:
+    """Return what a browser is told that a file is: nothing that it would execute."""
+    return "application/octet-stream" if kind in ("text/html", "application/xml") else kind
+
+
+def _same(told: File, opened: Opened) -> bool:
+    """Say whether a file is as it was when its checksum was taken."""
+    if told.size != opened.size:
+        return False
+    if told.mtime is None:
+        return True
+    now = datetime.fromtimestamp(opened.modified // 10**6 / 1000, UTC)
+    return abs((now - told.mtime).total_seconds()) < 0.002
