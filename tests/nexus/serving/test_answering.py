@@ -42,7 +42,7 @@ def everything(file: Path, root: Path | None = None) -> list[Answer]:
     """Ask all there is to ask about every path that is listed."""
     said = [ask(file, "paths", root=root)]
     for path in json.loads(said[0].body) if said[0].status == 200 else []:
-        said += [ask(file, what, path, root=root) for what in ("meta", "attr", "stats")]
+        said += [ask(file, what, path, root=root) for what in ("meta", "attr", "stats", "frame", "chunks")]
         said += [ask(file, "meta", path, root=root, resolve_links=links) for links in ("all", "none")]
         said += [ask(file, "data", path, root=root, format=form) for form in FORMATS]
         said += [ask(file, "data", f"{path}/v", root=root), ask(file, "data", path, root=root, dtype="safe")]

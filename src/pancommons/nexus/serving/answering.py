@@ -14,6 +14,8 @@ import numpy as np
 
 from pancommons.nexus.serving import attributes, encoding, structure
 from pancommons.nexus.serving.budget import Budget, Clock, Refused
+from pancommons.nexus.serving.chunks import MEDIA_TYPE, chunks
+from pancommons.nexus.serving.frames import frame
 from pancommons.nexus.serving.ground import Ground
 from pancommons.nexus.serving.statistics import statistics
 from pancommons.nexus.serving.text import plain
@@ -34,7 +36,7 @@ class Asked:
     file
         Path of the file, which is checked against the roots too.
     what
-        ``attr``, ``meta``, ``data``, ``stats`` or ``paths``.
+        ``attr``, ``meta``, ``data``, ``stats``, ``paths``, ``frame`` or ``chunks``.
     path
         Inside the file.
     denied
@@ -53,6 +55,7 @@ class Asked:
     attr_keys: Sequence[str] | None = None
     resolve_links: str = "only_valid"
     first: int = 0
+    max_px: int = 512
     denied: Sequence[str] = ()
     unless: Sequence[str] = ()
 
@@ -148,6 +151,11 @@ def _values(asked: Asked, walk: Walk, found: Entity) -> tuple[bytes, dict[str, s
     if asked.what == "stats":
         told = statistics(found.thing, asked.selection, walk.budget, walk.clock)
         return encoding.as_json(told), dict(_JSON)
+    if asked.what == "chunks":
+        return chunks(found.thing, asked.selection, walk.budget), {"Content-Type": MEDIA_TYPE}
+    if asked.what == "frame":
+        small, told_of = frame(found.thing, asked.selection, asked.max_px, walk.budget, walk.clock)
+        return small.tobytes(), {"Content-Type": "application/octet-stream", **told_of}
     if asked.dtype not in ("origin", "safe"):
         raise Refused(422, "dtype: expected origin or safe")
     if asked.format not in encoding.FORMATS:

@@ -78,7 +78,7 @@ def read(dataset: Any, text: str | None, budget: Budget, clock: Clock) -> Any:
     check_chunks(dataset, selection, budget)
     if varies(dtype):
         return _read_varying(dataset, selection, dtype, budget, clock)
-    return block(dataset, _index(selection))
+    return block(dataset, index_of(selection))
 
 
 def block(dataset: Any, index: Any) -> Any:
@@ -99,7 +99,8 @@ def block(dataset: Any, index: Any) -> Any:
         raise Refused(422, "the values cannot be read: the file is damaged, or its filter is unknown here") from None
 
 
-def _index(selection: Selection) -> tuple[int | slice, ...]:
+def index_of(selection: Selection) -> tuple[int | slice, ...]:
+    """Return a selection as h5py's index."""
     return tuple(axis.start if axis.single else axis.piece(0, axis.count) for axis in selection.axes)
 
 

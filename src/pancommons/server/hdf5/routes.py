@@ -113,6 +113,23 @@ def stats(ask: Ask, path: Inside = "/", selection: Part = None) -> Response:
     return ask.answer("stats", path=path, selection=selection)
 
 
+@router.get("/frame", summary="A frame, averaged down", response_class=Response)
+def frame(
+    ask: Ask,
+    path: Inside = "/",
+    selection: Part = None,
+    max_px: Annotated[int, Query(ge=16, le=4096, description="pixels along the longer edge, at most")] = 512,
+) -> Response:
+    """Answer two axes of a dataset as float32, each value the mean of a square of pixels."""
+    return ask.answer("frame", path=path, selection=selection, max_px=max_px)
+
+
+@router.get("/chunks", summary="Chunks as they are stored", response_class=Response)
+def chunks(ask: Ask, path: Inside = "/", selection: Part = None) -> Response:
+    """Answer the chunks that hold a part of a dataset, not decoded."""
+    return ask.answer("chunks", path=path, selection=selection)
+
+
 @router.get("/paths", summary="All paths below a group", response_class=Response)
 def paths(ask: Ask, path: Inside = "/", resolve_links: Links = "only_valid") -> Response:
     """List the paths below a group, depth first."""
