@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ import uvicorn
 from pancommons.base.settings import Settings
 from pancommons.server.app import create_app
 from pancommons.server.services import Services
-from pancommons.store.engine import Database
+from pancommons.store.engine import Database, open_database
 from tests.databases import database, empty_postgresql, empty_sqlite, new_database, postgresql
 
 __all__ = ["database", "empty_postgresql", "empty_sqlite", "new_database", "postgresql"]
@@ -37,6 +39,14 @@ def listening(served: Database, settings: Settings | None = None) -> Iterator[st
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@pytest.fixture
+def sqlite_database(empty_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """Give an empty database for a test that need not run on both kinds."""
+    database = open_database(f"sqlite:///{shutil.copy(empty_sqlite, tmp_path / 'once.db')}")
+    yield database
+    database.close()
 
 
 @pytest.fixture

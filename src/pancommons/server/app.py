@@ -10,11 +10,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
-from pancommons.server import errors, health, oai, publishing, scoring, search, techniques
+from pancommons.server import errors, files, health, metrics, oai, publishing, scoring, search, techniques
 from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
+from pancommons.server.mounting import mount
 from pancommons.server.pages import choices, home
 from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
@@ -48,7 +49,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.federation = federation
     app.state.readers = Readers(services.roots().folders.values())
-    for face in (oai, publishing, hdf5, health):
+    for face in (oai, publishing, files, hdf5, health, metrics):
         app.include_router(face.router)
     prefix = services.settings.server.search_prefix
     for made in (search, techniques, scoring, federated):
@@ -64,8 +65,12 @@ def create_app(services: Services) -> FastAPI:
         response = await call_next(request)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.url.scheme == "https":
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         return response
 
     app.openapi = describe(app, prefix)  # type: ignore[method-assign]
     app.add_middleware(SearchPaths, prefix=prefix)
+    metrics.count_requests(app, metrics.Metrics(services.database, app.state.readers))
+    mount(app, services.settings.server)
     return app

@@ -16,6 +16,7 @@ from pancommons.catalogue.formats.description import Description
 from pancommons.catalogue.formats.schemaorg import schemaorg
 from pancommons.catalogue.formats.xml import stamp
 from pancommons.catalogue.oai.harvest import describe_datasets, headers
+from pancommons.server.mounting import below
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
 
 router = APIRouter()
@@ -91,7 +92,7 @@ def _catalogue(request: Request, shared: Shared, at: Now, after: int, form: str,
         body = dcat(describe_datasets(connection, shown, site, at).values(), site).serialize(format=form)
     links = {}
     if len(page) > _CATALOGUE_PAGE:
-        links["Link"] = f'<{site.url}{request.url.path}?after={page[_CATALOGUE_PAGE - 1].place}>; rel="next"'
+        links["Link"] = f'<{site.url}{below(request)}?after={page[_CATALOGUE_PAGE - 1].place}>; rel="next"'
     return Response(body, media_type=media_type, headers=links)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -46,7 +46,7 @@ class SearchPaths:
         if path is None:
             await self._app(scope, receive, send)
             return
-        inner = {**scope, "path": path}
+        inner = {**scope, "path": scope.get("root_path", "") + path}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"  # the server itself leaves the body out
         if scope["method"] not in ("GET", "HEAD", "OPTIONS", "POST") or (
@@ -64,6 +64,7 @@ class SearchPaths:
 
         async def varied(message: Message) -> None:
             if message["type"] == "http.response.start":
+                scope["route"] = inner.get("route")  # for those outside who count requests by it
                 headers = MutableHeaders(scope=message)
                 if "origin" not in headers.get("vary", "").lower():
                     headers.add_vary_header("Origin")
@@ -72,9 +73,10 @@ class SearchPaths:
         await self._open(inner, _bounded(receive), varied)
 
     def _path(self, scope: Scope) -> str | None:
-        """Return the path in its one spelling; None where it is not under the prefix."""
-        raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        segments = raw.split(b"?")[0].decode("latin-1").split("/")
+        """Return the path in its one spelling, without that of the mount; None where it is not under the prefix."""
+        raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+        mounted = quote(scope.get("root_path", ""))
+        segments = raw.split(b"?")[0].decode("latin-1").removeprefix(mounted).split("/")
         depth = len(self._prefix)
         if [unquote(one).lower() for one in segments[:depth]] != [one.lower() for one in self._prefix]:
             return None

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request
 
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Principal
+from pancommons.server.mounting import FORWARDED
 
 _LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost"}
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,25 @@ def visitor(request: Request) -> Visitor:
     return known
 
 
-def _local(request: Request) -> Visitor:
-    """Find the local user, or nobody.
+def from_here(request: Request) -> bool:
+    """Say whether a program or a browser on this machine itself asks.
 
     A request that a proxy passed on, that names another host, or that a page of another origin makes is from
     elsewhere: a page somewhere on the internet could have made the browser of the local user send it.
     """
-    here = (
+    return (
         request.client is not None
         and request.client.host in _LOCAL_HOSTS
-        and not any(name in request.headers for name in _FORWARDED)
+        and not any(name in request.headers for name in FORWARDED)
         and request.headers.get("origin") in (None, f"{request.url.scheme}://{request.url.netloc}")
         and request.headers.get("sec-fetch-site") not in ("cross-site", "same-site")
         and (request.url.hostname or "") in _LOCAL_HOSTS
     )
-    return Visitor(LOCAL_USER, "local user", "machine") if here else NOBODY
+
+
+def _local(request: Request) -> Visitor:
+    """Find the local user, or nobody."""
+    return Visitor(LOCAL_USER, "local user", "machine") if from_here(request) else NOBODY
 
 
 def principal(asking: Annotated[Visitor, Depends(visitor)]) -> Principal:

@@ -92,6 +92,12 @@ class Readers:
         """List the ids of the processes that are there."""
         return [reader.process.pid for reader in list(self._all)]
 
+    def states(self) -> dict[str, int]:
+        """Count the processes that read, and those that wait for something to read."""
+        with self._lock:
+            idle = len(self._idle)
+            return {"busy": max(0, len(self._all) - idle), "idle": idle}
+
     def _ask(self, asked: Asked) -> Answer | None:
         with self._lock:
             reader = self._idle.pop() if self._idle else None
