@@ -1,5 +1,7 @@
 """All of a database in one file, and back: every row of every table, the same on SQLite and PostgreSQL.
 
+What belongs to one running portal is left out: sessions, tokens, sign-ins under way.
+
 The file is gzip-compressed JSON lines. The first is the header: format, revision of the tables, rows of each. A
 line ``{"table": ..., "columns": [...]}`` begins a table, each row is a list in the order of the columns, and the
 last line is ``{"sha256": ...}`` of all before it. Moments are texts, bytes are base64.
@@ -26,6 +28,7 @@ from sqlalchemy.engine import Connection
 
 from pancommons.base.durable import replacing
 from pancommons.base.errors import BadInput
+from pancommons.catalogue import people  # noqa: F401  accounts are part of a dump
 from pancommons.catalogue.ledger import counters
 from pancommons.catalogue.tables import TEXTS
 from pancommons.store.engine import Database
@@ -75,12 +78,12 @@ def dump(database: Database, file: Path, show: Show = lambda done, total: None) 
         raise BadInput("the database has no tables", remedy="there is nothing to dump")
     with database.read() as connection, replacing(file) as beside, beside.open("wb") as raw:
         _check_known(connection)
-        counts = {table.name: _count(connection, table) for table in METADATA.sorted_tables}
+        counts = {table.name: _count(connection, table) for table in kept()}
         dumped, done = Dumped(revision, counts), 0
         with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as stream:
             out = _Out(stream)
             out.line({_NAME: FORMAT, "revision": revision, "rows": counts})
-            for table in METADATA.sorted_tables:
+            for table in kept():
                 columns = _columns(table)
                 out.line({"table": table.name, "columns": [column.name for column in columns]})
                 writers = [_writer(column) for column in columns]
@@ -127,6 +130,11 @@ def restore(database: Database, file: Path, show: Show = lambda done, total: Non
     return dumped
 
 
+def kept() -> list[sa.Table]:
+    """Return the tables that a dump holds."""
+    return [table for table in METADATA.sorted_tables if not table.info.get("transient")]
+
+
 def head(file: Path) -> Dumped:
     """Return what a dump says of itself in its first line."""
     with _opened(file) as stream:
@@ -158,7 +166,7 @@ def _fill(connection: Connection, source: _In, dumped: Dumped, show: Show) -> No
         if count != dumped.rows.get(table.name):
             raise source.bad(f"the table {table.name} has {count} rows and not {dumped.rows.get(table.name)}")
     source.finish(line)
-    if missing := {table.name for table in METADATA.sorted_tables} - set(filled):
+    if missing := {table.name for table in kept()} - set(filled):
         raise source.bad(f"the table {min(missing)} is missing")
 
 
@@ -260,7 +268,7 @@ def _header(source: _In) -> Dumped:
 
 
 def _announced(line: dict[str, Any], source: _In) -> tuple[sa.Table, list[sa.Column[Any]]]:
-    known = {table.name: table for table in METADATA.sorted_tables}
+    known = {table.name: table for table in kept()}
     table = known.get(str(line["table"]))
     if table is None:
         raise source.bad(f"this release knows no table {str(line['table'])[:60]!r}")
