@@ -19,7 +19,14 @@ from pancommons.store.schema import floor, instant_text
 
 
 def change_opening(
-    connection: Connection, kind: str, key: str, open_from: datetime | None, *, by: Principal, at: datetime
+    connection: Connection,
+    kind: str,
+    key: str,
+    open_from: datetime | None,
+    *,
+    by: Principal,
+    at: datetime,
+    reason: str | None = None,
 ) -> None:
     """Open a record earlier or later, or restrict it to its team.
 
@@ -29,6 +36,8 @@ def change_opening(
         Identifier or PID.
     open_from
         From when on anybody may have the data; None for never.
+    reason
+        Why, for the audit.
 
     Raises
     ------
@@ -73,6 +82,7 @@ def change_opening(
             "before": row.open_from and instant_text(row.open_from),
             "after": new and instant_text(new),
             "policy": policy.version,
+            **({"reason": reason} if reason else {}),
         },
     )
 

@@ -1,21 +1,19 @@
-"""The catalogue for machines that crawl it: DCAT-AP, JSON-LD and DataCite of each dataset, the sitemap."""
+"""The catalogue for machines that crawl it: DCAT-AP, each dataset in every form there is of it, the sitemap."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
 from lxml import etree
 from starlette.exceptions import HTTPException
 
-from pancommons.catalogue.formats.datacite import datacite
 from pancommons.catalogue.formats.dcat import dcat
-from pancommons.catalogue.formats.description import Description
-from pancommons.catalogue.formats.schemaorg import schemaorg
 from pancommons.catalogue.formats.xml import stamp
 from pancommons.catalogue.oai.harvest import describe_datasets, headers
+from pancommons.server.landing import ENDINGS, Make, describe_one
 from pancommons.server.mounting import below
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
 
@@ -42,18 +40,27 @@ def jsonld(request: Request, shared: Shared, at: Now, after: After = 0) -> Respo
     return _catalogue(request, shared, at, after, "json-ld", "application/ld+json")
 
 
-@router.get("/datasets/{identifier}.jsonld", summary="A dataset in schema.org's words", response_class=Response)
-def dataset_jsonld(identifier: str, request: Request, shared: Shared, at: Now) -> Response:
-    """Describe one dataset."""
-    return JSONResponse(schemaorg(_described(identifier, request, shared, at)), media_type="application/ld+json")
+def _form(make: Make) -> Callable[..., Response]:
+    """Make the route that describes a dataset in one form."""
+
+    def dataset_form(identifier: str, request: Request, shared: Shared, at: Now) -> Response:
+        """Describe one dataset as anybody may see it."""
+        with shared.database.read(STATEMENT_SECONDS) as connection:
+            described = describe_one(connection, identifier, shared.site(request), at)
+        if described is None:
+            raise HTTPException(404, "there is no such dataset that anybody may see")
+        answer = make(described)
+        answer.headers["Link"] = f'<{described.landing_page}>; rel="describes"'
+        return answer
+
+    return dataset_form
 
 
-@router.get("/datasets/{identifier}.datacite.xml", summary="A dataset in DataCite 4.7", response_class=Response)
-def dataset_datacite(identifier: str, request: Request, shared: Shared, at: Now) -> Response:
-    """Describe one dataset."""
-    element = datacite(_described(identifier, request, shared, at))
-    body = etree.tostring(element, xml_declaration=True, encoding="UTF-8")
-    return Response(body, media_type="application/vnd.datacite.datacite+xml")
+for _ending, _make in ENDINGS.items():
+    router.get(
+        f"/datasets/{{identifier}}.{_ending}", summary=f"A dataset as .{_ending}", response_class=Response,
+        name=f"dataset.{_ending}",
+    )(_form(_make))  # fmt: skip
 
 
 @router.get("/sitemap.xml", summary="The index of sitemaps", response_class=Response)
@@ -94,14 +101,6 @@ def _catalogue(request: Request, shared: Shared, at: Now, after: int, form: str,
     if len(page) > _CATALOGUE_PAGE:
         links["Link"] = f'<{site.url}{below(request)}?after={page[_CATALOGUE_PAGE - 1].place}>; rel="next"'
     return Response(body, media_type=media_type, headers=links)
-
-
-def _described(identifier: str, request: Request, shared: Shared, at: Now) -> Description:
-    with shared.database.read(STATEMENT_SECONDS) as connection:
-        described = describe_datasets(connection, [identifier], shared.site(request), at)
-    if identifier not in described:
-        raise HTTPException(404, "there is no such dataset that anybody may see")
-    return described[identifier]
 
 
 def _xml(root: etree._Element) -> Response:

@@ -101,6 +101,17 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A file that anybody may have: its name, where it is fetched, and what is known of it."""
+
+    name: str
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True)
 class Description:
     """All that is said of a dataset; every attribute may be shown to anybody."""
 
@@ -130,6 +141,7 @@ class Description:
     size: int | None
     media_types: tuple[str, ...]
     related: tuple[Related, ...]
+    downloads: tuple[Download, ...] = ()
 
     @property
     def kind_in_words(self) -> str:

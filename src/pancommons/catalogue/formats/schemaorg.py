@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pancommons.catalogue.formats.description import Agent, Description, Identifier
-from pancommons.catalogue.formats.xml import license_url, stamp
+from pancommons.catalogue.formats.datacite import access_right
+from pancommons.catalogue.formats.description import Agent, Description, Download, Identifier
+from pancommons.catalogue.formats.xml import address, license_url, stamp
+
+CONTEXT = {"@vocab": "https://schema.org/", "prov": "http://www.w3.org/ns/prov#"}
+"""Written out, so that nobody needs to fetch it."""
 
 
 def schemaorg(described: Description) -> dict[str, Any]:
     """Write a description as a JSON-LD object of the type ``Dataset``."""
     told: dict[str, Any] = {
-        "@context": "https://schema.org/",
+        "@context": CONTEXT,
         "@type": "Dataset",
         "@id": described.primary.url or described.landing_page,
         "url": described.landing_page,
@@ -32,7 +36,7 @@ def schemaorg(described: Description) -> dict[str, Any]:
         "dateModified": stamp(described.updated),
         "temporalCoverage": "/".join(stamp(one) for one in (described.created, described.ended) if one),
         "isAccessibleForFree": described.access == "open",
-        "conditionsOfAccess": described.access,
+        "conditionsOfAccess": access_right(described)[1],
         "measurementTechnique": [
             {"@type": "DefinedTerm", "name": term.term, "url": term.url, "inDefinedTermSet": "PaNET"}
             for term in described.techniques
@@ -50,6 +54,8 @@ def schemaorg(described: Description) -> dict[str, Any]:
         ],
         "includedInDataCatalog": {"@type": "DataCatalog", "name": described.publisher},
         "encodingFormat": list(described.media_types),
+        "distribution": [_download(one) for one in described.downloads],
+        "prov:wasAttributedTo": [_agent(agent) for agent in described.creators],
     }
     if described.license:
         told["license"] = license_url(described.license) or described.license
@@ -61,6 +67,8 @@ def schemaorg(described: Description) -> dict[str, Any]:
         those = [one.identifier.url or one.identifier.value for one in described.related if one.relation == relation]
         if those:
             told[name] = those
+            if relation == "IsDerivedFrom":
+                told["prov:wasDerivedFrom"] = [{"@id": one} if address(one) else one for one in those]
     return {name: value for name, value in told.items() if value not in ("", [])}
 
 
@@ -85,6 +93,17 @@ def _agent(agent: Agent) -> dict[str, Any]:
         if agent.affiliation_ror:
             told["affiliation"]["@id"] = agent.affiliation_ror
     return told
+
+
+def _download(one: Download) -> dict[str, Any]:
+    return {
+        "@type": "DataDownload",
+        "name": one.name,
+        "contentUrl": one.url,
+        "encodingFormat": one.media_type or "application/octet-stream",
+        **({} if one.size is None else {"contentSize": f"{one.size} B"}),
+        **({"sha256": one.sha256} if one.sha256 else {}),
+    }
 
 
 def _identifier(one: Identifier) -> dict[str, str]:
