@@ -1,0 +1,88 @@
+"""Having a file read that the catalogue knows, for whoever asks, with what it reads from others as far as they may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from pancommons.catalogue.access import Principal
+from pancommons.catalogue.ingest.roots import Place
+from pancommons.catalogue.read import file_place, unreadable
+from pancommons.nexus.serving.answering import Answer, Asked
+from pancommons.server.hdf5.readers import Busy, Readers
+from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
+from pancommons.server.visitor import Who
+
+_ROUNDS = 3
+_NO_FILE = "File not found: there is no such file that you may read"
+_BUSY = "too many files are being read at the moment; try again"
+
+
+def readers(request: Request) -> Readers:
+    """Return the processes that read for this application."""
+    found: Readers = request.app.state.readers
+    return found
+
+
+class Asker:
+    """Whoever asks for a file, with all that is needed to answer."""
+
+    def __init__(
+        self,
+        file_id: str,
+        request: Request,
+        shared: Shared,
+        who: Who,
+        at: Now,
+        pool: Annotated[Readers, Depends(readers)],
+    ) -> None:
+        self.file_id, self.request, self.shared, self.who, self.at, self.pool = file_id, request, shared, who, at, pool
+
+    def __call__(self, what: str, **told: Any) -> Answer:
+        """Have a request answered, see `pancommons.nexus.serving.answering.Asked`.
+
+        A file is shown with what it reads from other files, as far as these may be read too: what turns out not to
+        be is denied, and the request answered again without it.
+        """
+        file = _readable(self.shared, self.file_id, self.who, self.at)
+        if file is None:
+            return Answer(404, problem=_NO_FILE)
+        unless = [tag.strip().removeprefix("W/") for tag in self.request.headers.get("if-none-match", "").split(",")]
+        denied: list[str] = []
+        for _ in range(_ROUNDS):
+            asked = Asked(str(file), what, **told, denied=denied, unless=unless)
+            try:
+                found = self.pool.ask(asked)
+            except Busy:
+                return Answer(503, headers={"Retry-After": "2"}, problem=_BUSY)
+            newly = _denied(self.shared, found.touched, self.who, self.at) - set(denied)
+            if not newly:
+                return found
+            denied += sorted(newly)
+        return Answer(404, problem=_NO_FILE)
+
+
+Ask = Annotated[Asker, Depends(Asker)]
+
+
+def _readable(shared: Services, identifier: str, who: Principal, at: datetime) -> Path | None:
+    """Return the path of a file; None if there is none that this principal may read."""
+    with shared.database.read(STATEMENT_SECONDS) as connection:
+        file = file_place(connection, identifier, who, at)
+    return None if file is None else shared.roots().path(Place(file.root, file.path))
+
+
+def _denied(shared: Services, touched: Sequence[str], who: Principal, at: datetime) -> set[str]:
+    """Return which files were read that the catalogue keeps from this principal."""
+    places: dict[tuple[str, str], str] = {}
+    for name, folder in shared.roots().folders.items():
+        real = folder.resolve()
+        for path in map(Path, touched):
+            if path.is_relative_to(real):
+                places[name, path.relative_to(real).as_posix()] = str(path)
+    with shared.database.read(STATEMENT_SECONDS) as connection:
+        return {places[place] for place in unreadable(connection, places, who, at)}
