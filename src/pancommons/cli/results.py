@@ -30,6 +30,7 @@ def add(app: typer.Typer) -> None:
     result = typer.Typer(help="Work with finished results.", no_args_is_help=True, rich_markup_mode=None)
     result.callback()(_result)
     result.command(epilog="Example: pan result pack scan-tomography-1 --to published.zip")(pack)
+    result.command(epilog="Example: pan result notebook scan-tomography-1 --to again.ipynb")(notebook)
     app.add_typer(result, name="result")
 
 
@@ -189,6 +190,18 @@ def pack(
     from pancommons.pipelines.packing import pack as make
 
     print(make(folder.absolute(), (to or Path(f"{folder}.zip")).absolute()))
+
+
+def notebook(
+    folder: Folder,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE.ipynb", help="The file to make [default: DIR.ipynb].")
+    ] = None,
+) -> None:
+    """Write a notebook that makes the same call, with its parameters, figures of merit and plot."""
+    from pancommons.pipelines.notebook import write
+
+    print(write(folder.absolute(), (to or Path(f"{folder}.ipynb")).absolute()))
 
 
 def _say_comparison(found: Comparison, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from pancommons.pipelines.declaration import Parameters
 from pancommons.server.pages import form
 
 NAMES = registry.names()
+HOSTILE = ["1e999", "nan", "-1", "../../etc/passwd", "<script>", "0" * 3000]
 
 
 def values_of(described: dict[str, Any]) -> SearchStrategy[Any]:
