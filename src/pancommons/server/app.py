@@ -17,6 +17,8 @@ from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.mounting import mount
 from pancommons.server.pages import choices, home
+from pancommons.server.pages import search as search_pages
+from pancommons.server.pages import techniques as technique_pages
 from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
 
@@ -55,7 +57,7 @@ def create_app(services: Services) -> FastAPI:
     for made in (search, techniques, scoring, federated):
         app.include_router(made.router(prefix))
     app.include_router(search.nothing_else(prefix))
-    for part in (home, choices):
+    for part in (home, choices, search_pages, technique_pages):
         app.include_router(part.pages)
     app.mount("/static", StaticFiles(packages=[("pancommons.server", "static")]), name="static")
     errors.install(app)
