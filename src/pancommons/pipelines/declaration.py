@@ -123,12 +123,22 @@ class Technique:
 
 @dataclass(frozen=True)
 class Merit:
-    """A figure of merit the pipeline reports: its name in results, label, unit and meaning."""
+    """A figure of merit the pipeline reports: its name in results, label, unit and meaning.
+
+    Attributes
+    ----------
+    uncertainty
+        The name of the figure of merit that is its standard uncertainty.
+    expected
+        The range in which it usually lies, None for an open end; one outside of it is worth a look.
+    """
 
     name: str
     label: str
     unit: str
     description: str
+    uncertainty: str | None = None
+    expected: tuple[float | None, float | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -273,6 +273,7 @@ PIPELINE = Pipeline(
             "Confidence of the centre",
             "",
             "from 0 to 1; none where the centre was given",
+            expected=(0.5, 1.0),
         ),
         Merit("centre_error", "Error of the centre", "pixel", "distance from the truth"),
         Merit("tilt", "Tilt of the axis", "degree", "in the plane of the detector, to higher columns at higher rows"),
