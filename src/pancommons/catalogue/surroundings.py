@@ -1,0 +1,89 @@
+"""The records around a dataset, as far as whoever asks may discover them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pancommons.catalogue.access import Action, Principal, visible
+from pancommons.catalogue.bounds import DERIVED
+from pancommons.catalogue.parts import relations
+from pancommons.catalogue.read import Found, fetch_many
+from pancommons.catalogue.records import Dataset, Technique
+from pancommons.catalogue.tables import RECORDS, datasets, techniques
+from pancommons.store.functions import among
+
+_MOST = 200
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a dataset refers to, and what refers to it other than by derivation.
+
+    Attributes
+    ----------
+    wholes, parts
+        Datasets and collections that it is a part of, and those that are parts of it: identifier and title.
+    """
+
+    instrument: Found | None
+    documents: tuple[Found, ...]
+    samples: tuple[Found, ...]
+    techniques: tuple[Technique, ...]
+    wholes: tuple[tuple[str, str], ...]
+    parts: tuple[tuple[str, str], ...]
+
+
+def surroundings(connection: Connection, found: Found, principal: Principal, at: datetime) -> Surroundings:
+    """Look around a dataset that the principal may discover."""
+    dataset = found.record
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"{found.identifier} is no dataset")
+
+    def several(kind: str, pids: Iterable[str]) -> tuple[Found, ...]:
+        wanted = list(pids)
+        if not wanted:
+            return ()
+        return tuple(fetch_many(connection, kind, among(RECORDS[kind].c.pid, wanted), principal, at))
+
+    return Surroundings(
+        instrument=next(iter(several("instrument", [dataset.instrument] if dataset.instrument else [])), None),
+        documents=several("document", dataset.documents),
+        samples=several("sample", dataset.samples),
+        techniques=_techniques(connection, dataset.techniques),
+        wholes=_related(connection, found.id, principal, at, to_wholes=True),
+        parts=_related(connection, found.id, principal, at, to_wholes=False),
+    )
+
+
+def _techniques(connection: Connection, pids: tuple[str, ...]) -> tuple[Technique, ...]:
+    if not pids:
+        return ()
+    rows = connection.execute(sa.select(techniques).where(among(techniques.c.pid, pids)).order_by(techniques.c.name))
+    return tuple(Technique(pid=row.pid, name=row.name, definition=row.definition) for row in rows)
+
+
+def _related(
+    connection: Connection, key: int, principal: Principal, at: datetime, *, to_wholes: bool
+) -> tuple[tuple[str, str], ...]:
+    near, far = relations.c.dataset_id, relations.c.target_id
+    if not to_wholes:
+        near, far = far, near
+    rows = connection.execute(
+        sa.select(datasets.c.identifier, datasets.c.title)
+        .join(relations, far == datasets.c.id)
+        .where(
+            near == key,
+            relations.c.kind != DERIVED,
+            visible(relations, principal, Action.DISCOVER, at),
+            visible(datasets, principal, Action.DISCOVER, at),
+        )
+        .distinct()
+        .order_by(datasets.c.title, datasets.c.identifier)
+        .limit(_MOST)
+    )
+    return tuple((row.identifier, row.title) for row in rows)

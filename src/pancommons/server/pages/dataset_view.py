@@ -1,0 +1,147 @@
+"""Everything that the page of a dataset shows to one visitor, gathered before it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from pancommons.catalogue.access import Action, Principal, Role, allows, roles_on
+from pancommons.catalogue.formats.citation import sentence
+from pancommons.catalogue.formats.description import Description, Identifier, Site, media_type, parse
+from pancommons.catalogue.history import Line, history
+from pancommons.catalogue.lineage import Lineage, lineage
+from pancommons.catalogue.policy import policy_of
+from pancommons.catalogue.read import Found, resource
+from pancommons.catalogue.records import Dataset, File, Member, Parameter
+from pancommons.catalogue.search.equivalence import EITHER, NEUTRON, PHOTON
+from pancommons.catalogue.surroundings import Surroundings, surroundings
+from pancommons.server.landing import describe_one, served
+from pancommons.server.pages.file_tree import Folder, file_tree
+
+_MOST_FILES = 500
+_HDF5 = "application/x-hdf5"
+_BEAM = PHOTON | NEUTRON | EITHER
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What a visitor may do here.
+
+    Attributes
+    ----------
+    shorten, extend
+        Whether the visitor may let it open earlier, or later.
+    """
+
+    read: bool
+    run: bool
+    shorten: bool
+    extend: bool
+    delete: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows.
+
+    Attributes
+    ----------
+    access
+        open, embargoed or restricted.
+    hidden
+        Whether nobody but those with a role can find it yet.
+    described
+        What anybody may know of it; None before its metadata are public.
+    beam, parameters
+        Energies and wavelengths, and all other parameters.
+    files, unlisted, kept_back
+        A tree of those listed, how many more may be had, how many belong to other data that may not be read.
+    main
+        The file to look into.
+    """
+
+    found: Found
+    dataset: Dataset
+    access: str
+    hidden: bool
+    described: Description | None
+    citation: str | None
+    identifiers: tuple[Identifier, ...]
+    around: Surroundings
+    people: tuple[Member, ...]
+    beam: tuple[Parameter, ...]
+    parameters: tuple[Parameter, ...]
+    files: Folder
+    listed: tuple[File, ...]
+    unlisted: int
+    kept_back: int
+    main: File | None
+    lineage: Lineage
+    history: tuple[Line, ...]
+    rights: Rights
+    bounded: bool
+
+
+def view(connection: Connection, found: Found, site: Site, principal: Principal, at: datetime) -> View:
+    """Gather what a visitor may see of a dataset that they may discover."""
+    dataset = found.record
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"{found.identifier} is no dataset")
+    described = describe_one(connection, found.identifier, site, at)
+    around = surroundings(connection, found, principal, at)
+    proposals = [one.record for one in around.documents if getattr(one.record, "type", None) == "proposal"]
+    files = served(connection, dataset.files, principal, at)
+    opens = found.public_from
+    own = dataset.terms.open_from
+    return View(
+        found=found,
+        dataset=dataset,
+        access="restricted" if opens is None else "open" if opens <= at else "embargoed",
+        hidden=found.findable_from is None or found.findable_from > at,
+        described=described,
+        citation=sentence(described) if described else None,
+        identifiers=_identifiers(found, dataset, site),
+        around=around,
+        people=dataset.members or tuple(member for one in proposals for member in getattr(one, "members", ())),
+        beam=tuple(one for one in dataset.parameters if one.name in _BEAM),
+        parameters=tuple(one for one in dataset.parameters if one.name not in _BEAM and one.name != "pipeline"),
+        files=file_tree(files[:_MOST_FILES]),
+        listed=tuple(files[:_MOST_FILES]),
+        unlisted=max(0, len(files) - _MOST_FILES),
+        kept_back=len(dataset.files) - len(files),
+        main=next((one for one in files if one.role == "data" and not one.missing and is_hdf5(one)), None),
+        lineage=lineage(connection, found.id, principal, at),
+        history=tuple(history(connection, "dataset", found.identifier, principal, at)),
+        rights=_rights(connection, found, dataset, principal, at),
+        bounded=opens != own,
+    )
+
+
+def is_hdf5(file: File) -> bool:
+    """Say whether the viewer opens a file, by its name."""
+    return media_type(file.name) == _HDF5
+
+
+def _identifiers(found: Found, dataset: Dataset, site: Site) -> tuple[Identifier, ...]:
+    told = [parse(dataset.pid), *(parse(pid.value) for pid in dataset.pids), Identifier("local", found.identifier)]
+    told.sort(key=lambda one: one.scheme not in ("DOI", "Handle", "ARK"))
+    return (*dict.fromkeys(told), Identifier("URL", site.landing_page(found.identifier)))
+
+
+def _rights(connection: Connection, found: Found, dataset: Dataset, principal: Principal, at: datetime) -> Rights:
+    about = resource(connection, "dataset", found.id)
+    changes = policy_of(connection, found.policy).changes
+    roles: frozenset[Role] = roles_on(principal, about)
+    publish = allows(principal, Action.PUBLISH, about, at)
+    never_open = about.open_from is None or about.open_from > at
+    own = principal.person is not None and about.owner == principal.person
+    return Rights(
+        read=allows(principal, Action.READ, about, at),
+        run=allows(principal, Action.RUN, about, at),
+        shorten=publish and bool(roles & set(changes.shorten)),
+        extend=publish and bool(roles & set(changes.extend)),
+        delete=allows(principal, Action.ADMINISTER, about, at)
+        or (own and never_open and allows(principal, Action.EDIT, about, at)),
+    )
