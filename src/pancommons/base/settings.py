@@ -6,8 +6,9 @@ import os
 import tomllib
 from functools import lru_cache
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,6 +19,10 @@ from pydantic_settings import (
 
 from pancommons.base.errors import BadInput
 from pancommons.base.home import config_file
+
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Names of this machine itself."""
 
 
 class Agent(BaseModel):
@@ -85,6 +90,23 @@ class OpenIDProvider(BaseModel):
         default_factory=lambda: ["openid", "profile", "email"], description="asked for, openid among them"
     )
 
+    @field_validator("issuer")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        """Let a provider be asked without TLS only on this machine."""
+        parts = urlsplit(value)
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise ValueError("write https://, or the provider could be anybody")
+        return value
+
+    @field_validator("scopes")
+    @classmethod
+    def _is_openid(cls, value: list[str]) -> list[str]:
+        """Ask for an identity in any case."""
+        if "openid" not in value:
+            raise ValueError("openid must be among them")
+        return value
+
 
 class Entitled(BaseModel):
     """What an entitlement gives: a role everywhere, in a proposal or at an instrument."""
@@ -109,6 +131,19 @@ class SignIn(BaseModel):
     entitled: list[Entitled] = Field(default_factory=list, description="roles that entitlements give")
     idle_minutes: int = Field(480, ge=5, description="a session ends after this time without a request")
     longest_hours: int = Field(168, ge=1, description="a session ends after this time whatever happens")
+    token_days: int = Field(90, ge=1, le=3650, description="the longest life of a personal token")
+    entitled_days: int = Field(
+        30, ge=1, description="what entitlements give holds for this time after the last sign-in, for tokens too"
+    )
+
+    @field_validator("providers")
+    @classmethod
+    def _are_distinct(cls, value: list[OpenIDProvider]) -> list[OpenIDProvider]:
+        """Refuse two providers of one name or of one issuer."""
+        for names in ([one.name for one in value], [one.issuer for one in value]):
+            if len(set(names)) < len(names):
+                raise ValueError("two providers have the same name or issuer")
+        return value
 
 
 class Runs(BaseModel):
@@ -123,6 +158,9 @@ class Runs(BaseModel):
     workers: int | None = Field(None, ge=1, description="units at a time of a run; the cores allowed if not given")
     memory: str | None = Field(None, description="memory of a run, as 8G; half of what is free if not given")
     hours: float = Field(24.0, gt=0, description="a run is stopped after this time")
+    accounts: dict[str, str] = Field(
+        default_factory=dict, description="Unix users that people's runs go as, by person; the server's if not given"
+    )
     keep_days: int | None = Field(
         None, ge=1, description="finished runs are removed after this time; never if not given"
     )

@@ -6,21 +6,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
 from pancommons.server import errors, files, health, metrics, oai, publishing, scoring, search, techniques
+from pancommons.server.csrf import OwnPagesOnly
 from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.mounting import mount
-from pancommons.server.pages import choices, home
+from pancommons.server.pages import about, choices, dataset, home, look, persistent, records
 from pancommons.server.pages import search as search_pages
 from pancommons.server.pages import techniques as technique_pages
+from pancommons.server.runs import desk as refusals
+from pancommons.server.runs import events, pipelines, results, routes
+from pancommons.server.runs.desk import open_desk
 from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
+from pancommons.server.signin import device_routes as device
+from pancommons.server.signin import me
+from pancommons.server.signin import routes as sign_in
+from pancommons.server.signin.desk import Desk
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -36,8 +45,12 @@ def create_app(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        supervisor.start()
         yield
+        await run_sync(supervisor.stop)
+        app.state.runs.close()
         app.state.readers.close()
+        app.state.signin.close()
         services.database.close()
 
     app = FastAPI(
@@ -50,6 +63,9 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.federation = federation
+    app.state.signin = Desk.open(services)
+    app.state.runs, supervisor = open_desk(services)
+    app.state.supervisor = supervisor
     app.state.readers = Readers(services.roots().folders.values())
     for face in (oai, publishing, files, hdf5, health, metrics):
         app.include_router(face.router)
@@ -57,10 +73,21 @@ def create_app(services: Services) -> FastAPI:
     for made in (search, techniques, scoring, federated):
         app.include_router(made.router(prefix))
     app.include_router(search.nothing_else(prefix))
-    for part in (home, choices, search_pages, technique_pages):
+    for part in (home, choices, look, search_pages, technique_pages):
+        app.include_router(part.pages)
+    for part in (sign_in, device, me):
+        app.include_router(part.pages)
+    for face in (device, me):
+        app.include_router(face.programs)
+    for face in (routes, events, results, pipelines):  # after the pages, which answer browsers at the same addresses
+        app.include_router(face.router)
+    for part in (about, dataset, records, persistent):  # last: a PID may look like any address
         app.include_router(part.pages)
     app.mount("/static", StaticFiles(packages=[("pancommons.server", "static")]), name="static")
     errors.install(app)
+    refusals.install(app)
+
+    app.add_middleware(OwnPagesOnly, services=services)
 
     @app.middleware("http")
     async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:

@@ -205,7 +205,7 @@ def replaced(file: Path, old: bytes, new: bytes) -> bytes:
 
 def test_sessions_and_tokens_stay_out_of_a_dump(new: Callable[[str], Database], tmp_path: Path) -> None:
     one, other = new("sqlite"), new("sqlite")
-    fill(one, 3)
+    fill(one, 12)
     assert rows(one, sessions) and rows(one, tokens)
     dump(one, tmp_path / "all.gz")
     assert b"SECRET" not in gzip.decompress((tmp_path / "all.gz").read_bytes())

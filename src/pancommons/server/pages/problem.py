@@ -6,13 +6,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from pancommons.server.pages.frame import Page
-from pancommons.server.services import services
+from pancommons.server.services import now, services
 from pancommons.server.visitor import visitor
 
 
 def problem_page(request: Request, status: int, message: str, reference: str | None = None) -> HTMLResponse:
     """Say what, why and what next, with the reference under which the log of the server says more."""
-    page = Page(request, services(request), visitor(request))
+    page = Page(request, services(request), visitor(request, now()))
     _ = page.gettext
     titles = {
         400: _("This cannot be done as asked"),

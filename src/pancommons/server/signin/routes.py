@@ -1,0 +1,191 @@
+"""Signing in and out with a browser, at a provider of OpenID Connect."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from pancommons.base.settings import LOOPBACK
+from pancommons.catalogue.access import ANONYMOUS, Principal
+from pancommons.catalogue.audit import record
+from pancommons.server.csrf import same_origin
+from pancommons.server.pages.choices import local
+from pancommons.server.pages.frame import Page, Paged, router
+from pancommons.server.services import Now, Services, Shared
+from pancommons.server.signin import cookies, pending, sessions
+from pancommons.server.signin.accounts import Disabled, note_sign_in
+from pancommons.server.signin.desk import AtDesk, Desk
+from pancommons.server.signin.provider import Provider
+from pancommons.server.signin.verifying import Refused
+from pancommons.server.visitor import Asking
+
+log = logging.getLogger(__name__)
+
+pages = router()
+
+After = Annotated[str, Query(alias="next", max_length=2000)]
+
+
+@pages.get("/signin")
+def choose(request: Request, page: Paged, asking: Asking, at_desk: AtDesk, after: After = "/") -> Response:
+    """Offer the providers; nothing is begun before one is chosen."""
+    if asking.account is not None:
+        return RedirectResponse(local(after, request), 303)
+    return page.render("signin/signin.html", providers=_offered(at_desk), after=after, wrong="")
+
+
+@pages.get("/signin/{provider}/start")
+def start(
+    request: Request,
+    page: Paged,
+    shared: Shared,
+    at_desk: AtDesk,
+    at: Now,
+    provider: str,
+    after: After = "/",
+) -> Response:
+    """Send the browser to a provider, if somebody chose it on a page of ours."""
+    one = _provider(at_desk, provider)
+    if not _chosen_here(request, shared):
+        return RedirectResponse(page.to("/signin", {"next": after}), 303)
+    if not _is_safe(request, shared):
+        return _told(page, at_desk, page.gettext("Signing in needs https, and this address has none."), 403)
+    browser = pending.browser(cookies.shown(request, cookies.SIGN_IN))
+    begun = pending.Begun(provider=provider, next=local(after, request))
+    back = _back(request, shared, provider)
+    try:
+        address = one.address(back, begun.state, begun.nonce, begun.verifier)
+        with shared.database.write() as connection:
+            pending.keep(connection, begun, browser, at)
+    except Refused as error:
+        log.warning("sign-in at %s: %s", provider, error)
+        return _told(page, at_desk, page.gettext("Nobody can sign in there just now. Try again in some minutes."), 503)
+    answer = RedirectResponse(address, 303)
+    cookies.put(answer, request, cookies.SIGN_IN, browser, pending.LASTS)
+    return answer
+
+
+@pages.get("/signin/{provider}/callback")
+def callback(
+    request: Request,
+    page: Paged,
+    shared: Shared,
+    at_desk: AtDesk,
+    at: Now,
+    provider: str,
+    state: str = "",
+    code: str = "",
+    iss: str | None = None,
+    error: str = "",
+) -> Response:
+    """Take the answer of a provider, once, in the browser that asked for it."""
+    one = _provider(at_desk, provider)
+    again = page.gettext("You are not signed in. Please try once more.")
+    with shared.database.write() as connection:
+        begun = pending.take(connection, state, cookies.shown(request, cookies.SIGN_IN), provider, at)
+    if begun is None:
+        log.warning("sign-in at %s refused: no sign-in of this browser waits for this answer", provider)
+        return _told(page, at_desk, again, 403)
+    who = ANONYMOUS
+    try:
+        one.check_answer(iss)
+        if error or not code:
+            raise Refused(f"the provider refused: {error[:60] or 'no code'}")
+        said, id_token, named = one.redeem(code, _back(request, shared, provider), begun.nonce, begun.verifier, at)
+        who = Principal(said.person)
+        with shared.database.write() as connection:
+            account = note_sign_in(connection, said, at)
+            if held := cookies.shown(request, cookies.SESSION):
+                sessions.end_shown(connection, held)
+            new = sessions.Begun(account, provider, id_token, named, request.headers.get("user-agent"))
+            made = sessions.begin(connection, new, at_desk.told, at)
+            record(connection, who, "sign in", at, facts={"provider": provider})
+    except Refused as refused:
+        _note(shared, who, provider, str(refused), at)
+        return _told(page, at_desk, again, 403)
+    except Disabled:
+        _note(shared, who, provider, "the account is disabled", at)
+        return _told(page, at_desk, page.gettext("This account was disabled by the people who run this portal."), 403)
+    answer = RedirectResponse(begun.next, 303)
+    cookies.remove(answer, request, cookies.SIGN_IN)
+    cookies.put(answer, request, cookies.SESSION, made, timedelta(hours=at_desk.told.longest_hours))
+    return answer
+
+
+@pages.post("/signout")
+def sign_out(request: Request, page: Paged, shared: Shared, asking: Asking, at_desk: AtDesk, at: Now) -> Response:
+    """End the session here, then at the provider where it can be."""
+    held, onward, title = cookies.shown(request, cookies.SESSION), None, ""
+    if held is not None:
+        with shared.database.write() as connection:
+            gone = sessions.end_shown(connection, held)
+            if gone is not None:
+                record(connection, asking.principal, "sign out", at)
+        if gone is not None and (one := at_desk.providers.get(gone.provider)) is not None:
+            onward, title = one.sign_out_address(gone.id_token, f"{shared.site(request).url}/"), one.told.title
+    answer = page.render("signin/signed_out.html", onward=onward, title=title)
+    cookies.remove(answer, request, cookies.SESSION)
+    return answer
+
+
+@pages.post("/signin/{provider}/ended")
+def ended(shared: Shared, at_desk: AtDesk, at: Now, provider: str, logout_token: Annotated[str, Form()]) -> Response:
+    """Take from a provider that somebody signed out there (OpenID Connect back-channel logout)."""
+    one = _provider(at_desk, provider)
+    uncached = {"Cache-Control": "no-store"}
+    try:
+        subject, session, message = one.ended(logout_token, at)
+    except Refused as refused:
+        log.warning("sign-out at %s: %s", provider, refused)
+        told = {"error": "invalid_request", "error_description": "this is no logout token for this portal"}
+        return JSONResponse(told, 400, uncached)
+    with shared.database.write() as connection:
+        for person in sessions.end_at_provider(connection, provider, one.told.issuer, subject, session):
+            facts = {"provider": provider, "message": message[:100]}
+            record(connection, Principal(person), "sign out at provider", at, facts=facts)
+    return Response(status_code=200, headers=uncached)
+
+
+def _provider(at_desk: Desk, name: str) -> Provider:
+    found = at_desk.providers.get(name)
+    if found is None:
+        raise HTTPException(404, "nobody signs in at a provider of this name")
+    return found
+
+
+def _chosen_here(request: Request, shared: Services) -> bool:
+    """Say whether a page of ours sent the browser; one that does not say so names at least where it comes from."""
+    known = same_origin(request, shared.settings.site.url)
+    if known is None:
+        ours = shared.site(request).url
+        return request.headers.get("referer", "").startswith((f"{ours}/", f"{request.base_url}"))
+    return known
+
+
+def _is_safe(request: Request, shared: Services) -> bool:
+    url = shared.site(request).url
+    return url.startswith("https:") or request.url.hostname in LOOPBACK
+
+
+def _back(request: Request, shared: Services, provider: str) -> str:
+    return f"{shared.site(request).url}/signin/{provider}/callback"
+
+
+def _offered(at_desk: Desk) -> list[dict[str, Any]]:
+    return [{"name": name, "title": one.told.title} for name, one in at_desk.providers.items()]
+
+
+def _told(page: Page, at_desk: Desk, wrong: str, status: int) -> HTMLResponse:
+    return page.render("signin/signin.html", status, providers=_offered(at_desk), after="/", wrong=wrong)
+
+
+def _note(shared: Services, who: Principal, provider: str, reason: str, at: datetime) -> None:
+    """Write down that somebody who had begun here was refused."""
+    log.warning("sign-in at %s refused: %s", provider, reason)
+    with shared.database.write() as connection:
+        record(connection, who, "refuse sign-in", at, facts={"provider": provider, "reason": reason[:200]})
