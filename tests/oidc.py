@@ -1,0 +1,178 @@
+"""A real provider of OpenID Connect, the npm package oidc-provider, and servers that let people sign in there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import httpx
+import pytest
+import uvicorn
+
+from pancommons.base.settings import Settings
+from pancommons.server.app import create_app
+from pancommons.server.services import Services
+from pancommons.store.engine import Database
+
+NODE = Path(__file__).parent / "node"
+NAVIGATES = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+"""What a browser adds when somebody follows a link of a page."""
+
+
+@dataclass(frozen=True)
+class OpenID:
+    """A provider that runs: any name signs in there, with any password."""
+
+    issuer: str
+
+    def person(self, name: str) -> str:
+        """Return how the catalogue names somebody who signs in here."""
+        return f"{self.issuer}#{name}"
+
+    def tell(self, who: str, /, **claims: Any) -> None:
+        """Set the claims of somebody, as ``entitlements=[...]``."""
+        httpx.post(f"{self.issuer}/people/{quote(who)}", json=claims).raise_for_status()
+
+    def register(self, portal: str, **more: Any) -> dict[str, Any]:
+        """Register a portal at an address; return its settings as a provider."""
+        wanted = {
+            "redirect_uris": [f"{portal}/signin/facility/callback"],
+            "post_logout_redirect_uris": [f"{portal}/"],
+            "backchannel_logout_uri": f"{portal}/signin/facility/ended",
+            "backchannel_logout_session_required": True,
+            "token_endpoint_auth_method": "client_secret_basic",
+            **more,
+        }
+        made = httpx.post(f"{self.issuer}/reg", json=wanted).raise_for_status().json()
+        return {
+            "name": "facility",
+            "title": "Example Light Source account",
+            "issuer": self.issuer,
+            "client_id": made["client_id"],
+            "client_secret": made.get("client_secret"),
+        }
+
+
+def start_provider() -> tuple[OpenID, subprocess.Popen[str]] | str:
+    """Start a provider; a sentence says why there is none."""
+    node = shutil.which("node")
+    if node is None:
+        return "node is not installed (Debian: apt-get install nodejs npm)"
+    if not (NODE / "node_modules" / "oidc-provider").is_dir():
+        return "the provider is not installed (run: npm ci, in tests/node)"
+    process = subprocess.Popen(
+        [node, "provider.mjs"], cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    issuer = process.stdout.readline().strip()
+    if not issuer:
+        return f"the provider does not start (node ends with {process.wait()})"
+    return OpenID(issuer), process
+
+
+@pytest.fixture(scope="session")
+def openid() -> Iterator[OpenID]:
+    """Give a provider for the whole session; skip where there is none, but fail in CI."""
+    started = start_provider()
+    if isinstance(started, str):
+        if os.environ.get("CI") == "true":
+            pytest.fail(started)
+        pytest.skip(started)
+    provider, process = started
+    yield provider
+    process.terminate()
+    process.wait(10)
+
+
+@contextmanager
+def signed_in_server(
+    database: Database, openid: OpenID, *, client: dict[str, Any] | None = None, **settings: Any
+) -> Iterator[str]:
+    """Serve a database to people who sign in at a provider; give the address.
+
+    Parameters
+    ----------
+    client
+        What the portal registers with at the provider, beside what it needs.
+    settings
+        As in the configuration file; ``signin`` without its providers.
+    """
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    told = {
+        **settings,
+        "signin": {**settings.get("signin", {}), "providers": [openid.register(address, **client or {})]},
+    }
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(Services(database, Settings(**told))), log_level="error", lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def sign_in(portal: str, name: str, browser: httpx.Client | None = None, *, after: str = "/") -> httpx.Client:
+    """Sign somebody in as a browser without JavaScript does; return the browser, which holds the session."""
+    browser = browser or httpx.Client(timeout=30)
+    answer = browser.get(f"{portal}/signin/facility/start", params={"next": after}, headers=NAVIGATES)
+    answer = to_portal(browser, answer, portal, name)
+    answer = browser.get(answer.headers["location"], headers={**NAVIGATES, "Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 303, answer.text
+    return browser
+
+
+def to_portal(browser: httpx.Client, answer: httpx.Response, portal: str, name: str) -> httpx.Response:
+    """Go through the pages of the provider; return the answer that leads back to the portal, not followed."""
+    for _ in range(12):
+        if answer.is_redirect:
+            place = urljoin(str(answer.url), answer.headers["location"])
+            if urlsplit(place).netloc == urlsplit(portal).netloc:
+                return answer
+            answer = browser.get(place)
+            continue
+        action, fields = form(answer)
+        fields.update({one: name for one in ("login", "password") if one in fields})
+        answer = browser.post(urljoin(str(answer.url), action), data=fields)
+    raise AssertionError(f"the provider never leads back: {answer.status_code} {answer.text[:400]}")
+
+
+class _Form(HTMLParser):
+    """The first form of a page: where it goes, and its fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action, self.fields = "", dict[str, str]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag == "form":
+            self.action = self.action or told.get("action") or ""
+        elif tag == "input" and told.get("name"):
+            self.fields.setdefault(str(told["name"]), told.get("value") or "")
+
+
+def form(answer: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Read the first form of a page."""
+    read = _Form()
+    read.feed(answer.text)
+    assert read.action, f"no form: {answer.status_code} {answer.text[:400]}"
+    return read.action, read.fields
