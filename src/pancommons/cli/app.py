@@ -12,6 +12,7 @@ from pancommons.cli import (
     ingest,
     nexus,
     ontology,
+    people,
     pipelines,
     results,
     running,
@@ -54,6 +55,7 @@ def build(arguments: list[str]) -> typer.Typer:
     ingest.add(app)
     app.add_typer(catalogue.app(), name="catalogue")
     app.add_typer(ontology.app(), name="ontology")
+    app.add_typer(people.app(), name="people")
     demo.add(app)
     search.add(app)
     serve.add(app)

@@ -27,7 +27,7 @@ def serve(
     from pancommons.server.app import create_app
     from pancommons.server.services import Services
 
-    told = settings().server
+    told, signin = settings().server, settings().signin
     place, number = host or told.host, told.port if port is None else port
     try:
         family = socket.AF_INET6 if ":" in place else socket.AF_INET
@@ -44,7 +44,7 @@ def serve(
     listener.listen()  # who connects from now on waits until the server is up
     shown = f"[{own[0]}]" if ":" in own[0] else own[0]
     print(f"Serving on http://{shown}:{own[1]} (Ctrl-C ends it)", flush=True)
-    if not ipaddress.ip_address(own[0]).is_loopback:
-        print("Nobody can sign in yet: whoever asks from elsewhere sees what is public.", flush=True)
+    if not signin.providers and not ipaddress.ip_address(own[0]).is_loopback:
+        print("Nobody can sign in: whoever asks from elsewhere sees what is public.", flush=True)
     config = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False, date_header=True)
     uvicorn.Server(config).run(sockets=[listener])

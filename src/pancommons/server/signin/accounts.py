@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,10 +14,12 @@ from sqlalchemy.engine import Connection
 from pancommons.base.errors import BadInput
 from pancommons.catalogue.access import Action, Principal
 from pancommons.catalogue.audit import record
-from pancommons.catalogue.ledger import take
+from pancommons.catalogue.ledger import grants, take
 from pancommons.catalogue.people import accounts, device_authorisations, sessions, tokens
 from pancommons.catalogue.principals import principal
+from pancommons.catalogue.tables import documents, instruments
 from pancommons.server.signin.roles import Rule, with_entitlements
+from pancommons.store.schema import instant_text
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,30 @@ def enable(connection: Connection, person: str, *, by: Principal, at: datetime) 
     key = _known(connection, person)
     connection.execute(sa.update(accounts).where(accounts.c.id == key).values(disabled_at=None))
     record(connection, by, "enable", at, facts={"person": person})
+
+
+def everybody(connection: Connection) -> list[dict[str, Any]]:
+    """List all who have signed in or hold a role that was granted, with these roles, by their names here."""
+    known = {row.person: row for row in connection.execute(sa.select(accounts))}
+    held: defaultdict[str, list[dict[str, str | None]]] = defaultdict(list)
+    joined = grants.outerjoin(documents, documents.c.id == grants.c.proposal_id).outerjoin(
+        instruments, instruments.c.id == grants.c.instrument_id
+    )
+    query = sa.select(grants.c.person, grants.c.role, documents.c.pid, instruments.c.pid).select_from(joined)
+    for person, role, proposal, place in connection.execute(query.order_by(grants.c.id)):
+        held[person].append({"role": role, "proposal": proposal, "instrument": place})
+    return [
+        {
+            "person": person,
+            "name": row.name if (row := known.get(person)) else None,
+            "email": row.email if row else None,
+            "orcid": row.orcid if row else None,
+            "signed_in": instant_text(row.signed_in_at) if row else None,
+            "disabled": instant_text(row.disabled_at) if row and row.disabled_at else None,
+            "roles": held[person],
+        }
+        for person in sorted({*known, *held})
+    ]
 
 
 def _known(connection: Connection, person: str) -> int:
