@@ -12,7 +12,8 @@ import pytest
 from starlette.requests import Request
 
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER
-from pancommons.server import search, search_asked
+from pancommons.catalogue.search import weighing
+from pancommons.server import search
 from pancommons.server.visitor import visitor
 from pancommons.store.engine import Database, TookTooLong
 from tests.catalogue.search.conftest import shared_database
@@ -177,8 +178,10 @@ def test_techniques(api: httpx.Client) -> None:
 
 
 def test_an_answer_that_is_too_large_is_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_asked, "LARGEST_ANSWER", 100)
-    assert "limit" in str(told(api.get("/Instruments"), 413)["message"])
+    monkeypatch.setattr(weighing, "LARGEST", 400)
+    assert "limit" in str(told(api.get("/Datasets"), 413)["message"])
+    assert api.get("/Datasets?filter[limit]=1").status_code == 200
+    assert "MiB" in str(told(api.get("/federated/Datasets"), 503)["message"])
 
 
 def test_a_question_that_takes_too_long(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

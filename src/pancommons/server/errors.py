@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from pancommons.base.errors import BadInput
+from pancommons.catalogue.search.errors import TooLarge
 from pancommons.server.pages.problem import problem_page
 from pancommons.store.engine import TookTooLong
 
@@ -23,6 +24,8 @@ _NAMES = {
     403: "ForbiddenError",
     404: "NotFoundError",
     405: "MethodNotAllowedError",
+    409: "ConflictError",
+    410: "GoneError",
     413: "PayloadTooLargeError",
     422: "UnprocessableEntityError",
     429: "TooManyRequestsError",
@@ -81,6 +84,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(TookTooLong)
     async def slow(request: Request, error: TookTooLong) -> Response:
         return told(request, 503, f"{error}; ask for less")
+
+    @app.exception_handler(TooLarge)
+    async def large(request: Request, error: TooLarge) -> Response:
+        return told(request, 413, str(error))
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Response:

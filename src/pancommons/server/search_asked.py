@@ -8,13 +8,12 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import Depends, Path, Query, Request, Response
-from starlette.exceptions import HTTPException
 
+from pancommons.catalogue.search import weighing
 from pancommons.catalogue.search.brackets import from_query
 from pancommons.catalogue.search.errors import BadFilter
 from pancommons.catalogue.search.parse import loaded
 
-LARGEST_ANSWER = 64 << 20
 _FILTER = (
     'A filter in JSON: `{"where": {...}, "include": [...], "order": "title ASC", "fields": [...], "limit": 10, '
     '"skip": 0, "query": "words"}`. LoopBack\'s other spelling is taken as well: `filter[limit]=10`.'
@@ -76,6 +75,6 @@ def json_answer(told: Any, headers: Mapping[str, str] | None = None) -> Response
         body = text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, from another server
         body = json.dumps(told, allow_nan=False, separators=(",", ":")).encode()
-    if len(body) > LARGEST_ANSWER:
-        raise HTTPException(413, f"the answer is larger than {LARGEST_ANSWER >> 20} MiB; ask for less with limit")
+    if len(body) > weighing.LARGEST:
+        raise weighing.too_large()
     return Response(body, media_type="application/json", headers=dict(headers or {}))

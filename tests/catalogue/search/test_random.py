@@ -16,6 +16,7 @@ from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.search import driving
 from pancommons.catalogue.search.asking import count, get, search
+from pancommons.catalogue.search.parse import DEEPEST_INCLUDE
 from pancommons.catalogue.techniques import put_techniques
 from pancommons.catalogue.write import load
 
@@ -122,6 +123,19 @@ def includes(model, depth=2):
     return st.lists(st.sampled_from(sorted(naive.LEADS[model])).flatmap(one), max_size=2 if depth else 1)
 
 
+@st.composite
+def chains(draw, model):
+    """Draw a filter that includes one relation of another, far down."""
+    innermost = query = {"limit": 3}
+    for _ in range(draw(st.integers(5, DEEPEST_INCLUDE))):
+        relation = draw(st.sampled_from(sorted(naive.LEADS[model])))
+        model = naive.LEADS[model][relation]
+        scope = {"limit": 1, **({"where": draw(wheres(model))} if draw(st.integers(0, 3)) == 3 else {})}
+        innermost["include"] = [{"relation": relation, "scope": scope}]
+        innermost = scope
+    return query
+
+
 def orders(model):
     fields = [name for name in naive.FIELDS[model] if name not in ("id", "value", "keywords", "panetId")]
     one = st.builds("{}{}".format, st.sampled_from(fields), st.sampled_from(["", " ASC", " DESC"]))
@@ -145,6 +159,7 @@ def filters(model):
 
 asked = st.sampled_from(["Dataset", "Dataset", "Document", "Instrument"])
 queries = asked.flatmap(lambda model: st.tuples(st.just(model), filters(model)))
+deep_queries = asked.flatmap(lambda model: st.tuples(st.just(model), chains(model)))
 
 
 def _same(ours, theirs):
@@ -159,8 +174,12 @@ def _same(ours, theirs):
     return ours == theirs
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_the_compiler_answers_as_the_naive_evaluator(database, seed, monkeypatch):
+@pytest.mark.parametrize(
+    ("seed", "queries", "examples"),
+    [(0, queries, EXAMPLES), (1, queries, EXAMPLES), (1, deep_queries, EXAMPLES // 3)],
+    ids=["0", "1", "deep"],
+)
+def test_the_compiler_answers_as_the_naive_evaluator(database, seed, queries, examples, monkeypatch):
     monkeypatch.setattr(driving, "FEW", 3)  # so that SQLite goes both ways
     techniques, records, world = random_world.make(seed)
     with database.write() as connection:
@@ -169,7 +188,7 @@ def test_the_compiler_answers_as_the_naive_evaluator(database, seed, monkeypatch
 
     with database.read() as connection:
 
-        @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(queries)
         def compare(query):
             model, filter_ = query

@@ -3,44 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pancommons.catalogue.search.joining import grouped, merged
-from pancommons.catalogue.search.models import Kind
+from pancommons.catalogue.search.models import Kind, Relation
 from pancommons.catalogue.search.query import Filter, Unit
+from pancommons.catalogue.search.weighing import Budget
 
 
-def answer(asked: Filter, row: Mapping[str, Any], score: float | None = None) -> dict[str, Any]:
-    """Make the object of a record.
+@dataclass(frozen=True)
+class Answer:
+    """How the objects of a query are written.
 
-    Parameters
+    Attributes
     ----------
-    row
-        What `joining.columns` selected.
-    score
-        How well it answers the query; None leaves the field out.
+    fields
+        Those to write.
+    partners
+        The relations to write, and how.
+    budget
+        What the whole answer may have.
     """
-    found: dict[str, Any] = {}
-    for name, kind in asked.model.fields.items():
-        if not asked.shows(name):
-            continue
-        if kind is Kind.SCORE:
-            if score is not None:
-                found[name] = score
-        elif kind is Kind.VALUE:
-            found[name] = _value(asked, row)
-        elif kind is Kind.TEXTS:
-            if row[name]:
-                found[name] = [one["keyword"] for one in row[name]]
-        elif row[name] is not None:
-            found[name] = row[name]
-    if row.get("asked") is not None and asked.shows("unit"):
-        found["unit"] = asked.shown[row["asked"]].unit.name
-    for group in grouped(asked.include):
-        scope = merged(group)
-        partners = [answer(scope, one) for one in row[group[0].relation.name]]
-        found[group[0].relation.name] = partners if group[0].relation.many else partners[0] if partners else None
-    return found
+
+    asked: Filter
+    fields: tuple[tuple[str, Kind], ...]
+    partners: tuple[tuple[Relation, Answer], ...]
+    budget: Budget
+
+    @classmethod
+    def of(cls, asked: Filter, budget: Budget | None = None) -> Answer:
+        """Make ready to write what a query asks for."""
+        budget = budget or Budget()
+        return cls(
+            asked,
+            tuple((name, kind) for name, kind in asked.model.fields.items() if asked.shows(name)),
+            tuple((group[0].relation, cls.of(merged(group), budget)) for group in grouped(asked.include)),
+            budget,
+        )
+
+    def object(self, row: Mapping[str, Any], score: float | None = None) -> dict[str, Any]:
+        """Make the object of a record.
+
+        Parameters
+        ----------
+        row
+            What `reading.Reader` read.
+        score
+            How well it answers the query; None leaves the field out.
+        """
+        asked = self.asked
+        found: dict[str, Any] = {}
+        for name, kind in self.fields:
+            if kind is Kind.SCORE:
+                if score is not None:
+                    found[name] = score
+            elif kind is Kind.VALUE:
+                found[name] = _value(asked, row)
+            elif kind is Kind.TEXTS:
+                if row[name]:
+                    found[name] = [one["keyword"] for one in row[name]]
+            elif row[name] is not None:
+                found[name] = row[name]
+        if row.get("asked") is not None and asked.shows("unit"):
+            found["unit"] = asked.shown[row["asked"]].unit.name
+        self.budget.spend(found)
+        for relation, answer in self.partners:
+            partners = [answer.object(one) for one in row[relation.name]]
+            found[relation.name] = partners if relation.many else partners[0] if partners else None
+        return found
 
 
 def _value(asked: Filter, row: Mapping[str, Any]) -> float | str | None:

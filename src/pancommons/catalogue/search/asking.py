@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -13,17 +13,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.selectable import Select
 
 from pancommons.catalogue.access import Principal
-from pancommons.catalogue.search.answering import answer
+from pancommons.catalogue.search.answering import Answer
 from pancommons.catalogue.search.driving import restricted
 from pancommons.catalogue.search.errors import BadFilter
 from pancommons.catalogue.search.ground import Ground
-from pancommons.catalogue.search.joining import columns, ordering
+from pancommons.catalogue.search.joining import KEY, ordering
 from pancommons.catalogue.search.mapping import TABLES, TEXT_INDEXES
 from pancommons.catalogue.search.models import FILE, model
 from pancommons.catalogue.search.parse import read_filter, read_where
 from pancommons.catalogue.search.query import Condition, Equals, Filter
 from pancommons.catalogue.search.ranking import CANDIDATES, having_any, hits, query_terms, scores_of
-from pancommons.store.functions import among
+from pancommons.catalogue.search.reading import FIRST, Reader
 
 MOST = 10_000
 """So many records are given at most, whatever the limit."""
@@ -109,17 +109,11 @@ def get(
         None where there is none that the principal may see.
     """
     asked = read_filter(model(kind), given, name=name)
-    ground = Ground(connection.dialect.name, principal, at)
-    table = ground.alias(TABLES[asked.model.name])
     if "\0" in pid or len(pid) > 2048:
         return None
-    for key in (table.c.pid, table.c.identifier):
-        row = connection.execute(
-            sa.select(*columns(asked, table, ground)).where(key == pid, ground.seen(table))
-        ).mappings().first()  # fmt: skip
-        if row is not None:
-            return answer(asked, dict(row), 0.0)
-    return None
+    reader = Reader(Ground(connection.dialect.name, principal, at), connection)
+    row = reader.one(asked, "pid", pid) or reader.one(asked, "identifier", pid)
+    return None if row is None else Answer.of(asked).object(row, 0.0)
 
 
 @_as_deep_as_it_goes
@@ -238,18 +232,22 @@ def _answers(
     connection: Connection,
     wanted: list[str] | None = None,
 ) -> list[Json]:
-    """Read what is shown of a page, in one statement; given ids keep their order."""
-    table = ground.alias(TABLES[asked.model.name])
-    among_page = among(table.c.id, page) if isinstance(page, list) else table.c.id.in_(page)
-    rows = connection.execute(
-        sa.select(table.c.id.label("_key"), *columns(asked, table, ground, whole_parameters=True))
-        .where(among_page)
-        .order_by(*ordering(asked.order, asked.model, table, ground))
-    )
-    by_id = {row["_key"]: dict(row) for row in rows.mappings()}
-    ids = page if isinstance(page, list) else list(by_id)
-    scores = {} if wanted is None else scores_of(ids, wanted, asked.model, ground, connection)
-    return [answer(asked, by_id[key], scores.get(key, 0.0)) for key in ids]
+    """Read what is shown of a page; given ids keep their order."""
+    reader = Reader(ground, connection)
+    rows: Iterable[Json]
+    if isinstance(page, list):
+        rows = reader.records(asked, page)
+    elif asked.limit is not None and asked.limit <= FIRST:
+        rows = reader.page(asked, page)
+    else:
+        page = list(connection.execute(page).scalars())
+        rows = reader.records(asked, page)
+    answer = Answer.of(asked)
+    if wanted is None:
+        return [answer.object(row, 0.0) for row in rows]
+    rows = list(rows)
+    scores = scores_of([row[KEY] for row in rows], wanted, asked.model, ground, connection)
+    return [answer.object(row, scores.get(row[KEY], 0.0)) for row in rows]
 
 
 def _count(

@@ -60,13 +60,13 @@ class Reader:
         shown, self._shown = tuple(self._shown), outer
         return condition, shown
 
-    def spend(self, path: str, depth: int) -> None:
-        """Count a condition or an include."""
+    def spend(self, path: str, depth: int, deepest: int = DEEPEST) -> None:
+        """Count a condition or an include, and refuse one too many or too deep."""
         self._parts += 1
         if self._parts > MOST_PARTS:
             raise BadFilter(f"there are more than {MOST_PARTS} conditions and includes", field=path)
-        if depth > DEEPEST:
-            raise BadFilter(f"it is nested more than {DEEPEST} deep", field=path)
+        if depth > deepest:
+            raise BadFilter(f"it is nested more than {deepest} deep", field=path)
 
     def text(self, given: Any, path: str) -> str:
         """Read a text that both databases can hold."""

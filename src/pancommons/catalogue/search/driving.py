@@ -17,7 +17,7 @@ from sqlalchemy.sql.selectable import Alias, Select
 
 from pancommons.catalogue.search.filtering import condition, text_ids
 from pancommons.catalogue.search.ground import Ground
-from pancommons.catalogue.search.joining import passes, required
+from pancommons.catalogue.search.joining import NESTED, passes, required
 from pancommons.catalogue.search.mapping import LINKS, TABLES, TEXT_INDEXES
 from pancommons.catalogue.search.models import Model
 from pancommons.catalogue.search.query import All, Condition, Contains, Equals, Filter, Include, Text
@@ -75,12 +75,12 @@ def restricted(
     return [way.begun(table) if way is best else way.check for way in ways]
 
 
-def _ways(asked: Filter, table: Alias, ground: Ground, connection: Connection) -> list[_Way]:
+def _ways(asked: Filter, table: Alias, ground: Ground, connection: Connection, depth: int = 0) -> list[_Way]:
     ways = [_condition_way(part, asked.model, table, ground) for part in _parts(asked)]
     for include in asked.include:
         if include.requires:
-            check = required(include, asked.model, table, ground)
-            ways.append(_Way(check, _reached(include, asked.model, ground, connection)))
+            check = required(include, asked.model, table, ground, depth)
+            ways.append(_Way(check, _reached(include, asked.model, ground, connection, depth)))
     return ways
 
 
@@ -100,14 +100,16 @@ def _condition_way(part: Condition, model: Model, table: Alias, ground: Ground) 
     return _Way(check, text_ids(part.literal, model, ground), exact=isinstance(part, Text))
 
 
-def _reached(include: Include, model: Model, ground: Ground, connection: Connection) -> Select[Any] | None:
-    """Select the ids of the parents of an include's matches, where an index leads to these."""
+def _reached(include: Include, model: Model, ground: Ground, connection: Connection, depth: int) -> Select[Any] | None:
+    """Select the ids of the parents of an include's matches, where an index leads to these, not from far below."""
     scope = include.scope
     child = ground.alias(TABLES[scope.model.name], first=True)
     if _is_indexed(scope):
-        inner = passes(scope, child, ground)
+        inner = passes(scope, child, ground, depth + 1)
+    elif depth + 1 == NESTED:
+        return None
     else:
-        ways = _ways(scope, child, ground, connection)
+        ways = _ways(scope, child, ground, connection, depth + 1)
         best = _best(ways, connection, all_of_them=False)
         if best is None or best.ids is None:
             return None

@@ -19,19 +19,34 @@ from pancommons.store.functions import json_list
 MOST_CHILDREN = 1000
 """So many records at the other end of a relation are shown at most, for each parent."""
 
+KEY = "_key"
+"""The label of the id of a row whose own partners are read later."""
 
-def passes(asked: Filter, table: Alias, ground: Ground) -> list[ColumnElement[bool]]:
-    """Say what a row must fulfil: the conditions, and one partner for each include that requires any."""
+NESTED = 3
+"""So many levels of what is required stand one in the other; SQLite's parser holds a hundred open brackets."""
+
+
+def passes(asked: Filter, table: Alias, ground: Ground, depth: int = 0) -> list[ColumnElement[bool]]:
+    """Say what a row must fulfil: the conditions, and one partner for each include that requires any.
+
+    Parameters
+    ----------
+    depth
+        In how many levels of required partners this stands.
+    """
     parts = [] if asked.where is None else [condition(asked.where, asked.model, table, ground)]
-    return parts + [required(include, asked.model, table, ground) for include in asked.include if include.requires]
+    return parts + [required(one, asked.model, table, ground, depth) for one in asked.include if one.requires]
 
 
-def required(include: Include, model: Model, table: Alias, ground: Ground) -> ColumnElement[bool]:
+def required(include: Include, model: Model, table: Alias, ground: Ground, depth: int = 0) -> ColumnElement[bool]:
     """Say that a row has a partner that an include asks for."""
     child = ground.alias(TABLES[include.relation.model])
-    return sa.exists().where(
-        *joined(include, model, table, child, ground), ground.seen(child), *passes(include.scope, child, ground)
-    )
+    asked = [ground.seen(child), *passes(include.scope, child, ground, depth + 1)]
+    if depth % NESTED == NESTED - 1:  # the statement names these partners at its beginning
+        ids = sa.select(child.c.id).where(*asked).cte()
+        child = ground.alias(TABLES[include.relation.model])
+        asked = [child.c.id.in_(sa.select(ids.c.id))]
+    return sa.exists().where(*joined(include, model, table, child, ground), *asked)
 
 
 def joined(include: Include, model: Model, table: Alias, child: Alias, ground: Ground) -> list[ColumnElement[bool]]:
@@ -43,10 +58,23 @@ def joined(include: Include, model: Model, table: Alias, child: Alias, ground: G
     return [between.c[link.near] == table.c.id, child.c.id == between.c[link.far]]
 
 
-def columns(asked: Filter, table: Alias, ground: Ground, *, whole_parameters: bool = False) -> list[ColumnElement[Any]]:
-    """List what is shown of a row: its fields by their names, and its included relations as JSON lists."""
+def fields(asked: Filter, table: Alias, ground: Ground) -> list[ColumnElement[Any]]:
+    """List what is shown of a row by itself: its fields by their names."""
     shown = [_shown(asked, name, table, ground) for name in asked.model.fields if asked.shows(name)]
-    found = [column for pair in shown for column in pair]
+    return [column for pair in shown for column in pair]
+
+
+def partners(
+    asked: Filter, table: Alias, ground: Ground, *, whole_parameters: bool = False
+) -> list[ColumnElement[Any]]:
+    """List the included relations of a row, as JSON lists of what is shown of its partners by themselves.
+
+    Parameters
+    ----------
+    whole_parameters
+        Show a dataset with all its parameters, not only those asked for.
+    """
+    found: list[ColumnElement[Any]] = []
     for group in grouped(asked.include):
         name = group[0].relation.name
         whole = whole_parameters and asked.model is DATASET and name == "parameters"
@@ -84,9 +112,10 @@ def _partners(
     relation = group[0].relation
     scope = merged(group)
     child = ground.alias(TABLES[relation.model])
-    rows = sa.select(*columns(scope, child, ground)).where(
-        *joined(group[0], model, table, child, ground), ground.seen(child)
-    )
+    shown = fields(scope, child, ground)
+    if scope.include:
+        shown.append(child.c.id.label(KEY))
+    rows = sa.select(*shown).where(*joined(group[0], model, table, child, ground), ground.seen(child))
     if not whole and all(include.requires for include in group):
         rows = rows.where(sa.or_(*(sa.and_(*passes(include.scope, child, ground)) for include in group)))
     most = min(scope.limit or MOST_CHILDREN, MOST_CHILDREN) if relation.many else 1

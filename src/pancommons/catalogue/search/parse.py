@@ -12,6 +12,7 @@ from pancommons.catalogue.search.models import MODELS, Kind, Model
 from pancommons.catalogue.search.query import Condition, Filter, Include, Sorting
 
 LONGEST = 65_536
+DEEPEST_INCLUDE = 24
 _MOST = 1 << 31
 _PARTS = ("where", "include", "fields", "order", "limit", "skip", "offset", "query")
 
@@ -96,7 +97,7 @@ class _Parser:
         return tuple(self._one(model, one, f"{path}[{place}]", depth) for place, one in enumerate(listed))
 
     def _one(self, model: Model, given: Any, path: str, depth: int) -> Include:
-        self.reader.spend(path, depth + 1)
+        self.reader.spend(path, depth + 1, DEEPEST_INCLUDE)
         if isinstance(given, str):
             given = {"relation": given}
         if not isinstance(given, Mapping) or not isinstance(given.get("relation"), str):

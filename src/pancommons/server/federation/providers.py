@@ -17,10 +17,11 @@ from starlette.concurrency import run_in_threadpool
 from pancommons.base.settings import Provider as Configured
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.search import asking
+from pancommons.catalogue.search.errors import TooLarge
+from pancommons.catalogue.search.weighing import LARGEST
 from pancommons.server.federation.breaker import Breaker
 from pancommons.store.engine import Database, TookTooLong
 
-LARGEST_ANSWER = 32 << 20
 GATEWAY = "1.1 pancommons-federation"
 """How we name ourselves to those we ask; nobody who asks in this name is the local user of another server."""
 
@@ -103,6 +104,8 @@ class Own:
             return await run_in_threadpool(ask)
         except TookTooLong:
             raise NoAnswer(f"did not answer within {self.timeout:g} s") from None
+        except TooLarge:
+            raise NoAnswer(f"answers with more than {LARGEST >> 20} MiB") from None
 
 
 @dataclass(frozen=True)
@@ -203,8 +206,8 @@ class Remote:
                 raise _Refused("answers packed, though asked not to")
             async for piece in answer.aiter_raw():
                 body += piece
-                if len(body) > LARGEST_ANSWER:
-                    raise _Refused(f"answers with more than {LARGEST_ANSWER >> 20} MiB")
+                if len(body) > LARGEST:
+                    raise _Refused(f"answers with more than {LARGEST >> 20} MiB")
         return 200, bytes(body)
 
 
