@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
+from lxml import etree
 from starlette.exceptions import HTTPException
 
+from pancommons.catalogue.access import Principal
 from pancommons.catalogue.formats.description import media_type
+from pancommons.catalogue.formats.xml import clean
 from pancommons.catalogue.ingest.roots import Place
-from pancommons.catalogue.read import file_place, thumbnail, unreadable
-from pancommons.catalogue.records import File
+from pancommons.catalogue.read import Found, fetch, file_place, thumbnail, unreadable
+from pancommons.catalogue.records import Dataset, File
 from pancommons.server.confined import Opened, open_place
-from pancommons.server.sending import answer_file, unchanged
-from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.landing import served
+from pancommons.server.sending import answer_file, disposition, unchanged
+from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
 from pancommons.server.visitor import Who
 
 router = APIRouter(tags=["files"])
@@ -23,6 +27,8 @@ router = APIRouter(tags=["files"])
 NO_FILE = "there is no such file that you may read"
 _NOT_THERE = "the catalogue knows this file, but it is not where it should be; tell the people who run this portal"
 _BOTH = ["GET", "HEAD"]
+_METALINK = "urn:ietf:params:xml:ns:metalink"
+_SPACES: Any = {None: _METALINK}
 
 Identifier = Annotated[str, Path(max_length=100, description="as the catalogue names the file")]
 Key = Annotated[str, Path(max_length=2048, description="identifier of the dataset, or a PID of it")]
@@ -64,6 +70,48 @@ def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Re
     if unchanged(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+@router.get("/datasets/{key}/files.metalink", summary="All files of a dataset for download programs", name="metalink")
+def metalink(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+    """List files with sizes and checksums as Metalink (RFC 5854)."""
+    root = etree.Element(f"{{{_METALINK}}}metalink", nsmap=_SPACES)
+    site = shared.site(request)
+    seen: set[str] = set()
+    for one in _listed(key, shared, who, at):
+        element = etree.SubElement(root, f"{{{_METALINK}}}file", name=clean(_apart(one, seen)))
+        if one.size is not None:
+            etree.SubElement(element, f"{{{_METALINK}}}size").text = str(one.size)
+        if one.sha256:
+            etree.SubElement(element, f"{{{_METALINK}}}hash", type="sha-256").text = one.sha256
+        etree.SubElement(element, f"{{{_METALINK}}}url").text = f"{site.url}/files/{one.identifier}"
+    body = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    headers = {"Cache-Control": "private, no-cache", "Content-Disposition": disposition(f"{key}.metalink")}
+    return Response(body, media_type="application/metalink4+xml", headers=headers)
+
+
+@router.get("/datasets/{key}/files.txt", summary="The addresses of all files of a dataset", name="addresses")
+def addresses(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+    """List the addresses of files, one a line, for ``wget --input-file``."""
+    site = shared.site(request)
+    lines = [f"{site.url}/files/{one.identifier}\n" for one in _listed(key, shared, who, at)]
+    return Response("".join(lines), media_type="text/plain", headers={"Cache-Control": "private, no-cache"})
+
+
+def _listed(key: str, shared: Services, who: Principal, at: datetime) -> list[File]:
+    """Return the files of a dataset that are there and that this principal may have."""
+    with shared.database.read(STATEMENT_SECONDS) as connection:
+        found = fetch(connection, "dataset", key, who, at)
+        if not isinstance(found, Found) or not isinstance(found.record, Dataset):
+            raise HTTPException(404, "there is no such dataset that you may see")
+        return [one for one in served(connection, found.record.files, who, at) if not one.missing]
+
+
+def _apart(file: File, seen: set[str]) -> str:
+    """Return a name to save a file under, apart from all others: its own, or its path."""
+    name = file.name if file.name not in seen else file.path.lstrip("/").replace("..", "_")
+    seen.add(name)
+    return name
 
 
 def _harmless(kind: str) -> str:

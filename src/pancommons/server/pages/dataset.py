@@ -33,7 +33,7 @@ NO_DATASET = "There is no such dataset that you may see."
 _INCLUDED = ("techniques", "instrument", "documents", "parameters", "samples")
 _BOTH = ["GET", "HEAD"]
 _LONGEST = 2000
-_PLOT = "/look/{file_id}/plot.png"
+_BLANK = {"choice": "day", "day": "", "reason": "", "sure": ""}
 
 Text = Annotated[str, Form(max_length=_LONGEST)]
 
@@ -146,11 +146,10 @@ def _shown(
         graph=draw(told.lineage) if len(told.lineage.nodes) > 1 else None,
         is_hdf5=is_hdf5,
         base=page.shared.site(page.request).url,
-        plot=_PLOT in {getattr(route, "path", "") for route in page.request.app.routes},
         embedded=embedded(told.described) if told.described else None,
         meta=meta_tags(told.described) if told.described else [],
         wrong=wrong or {},
-        given=given or {},
+        given=_BLANK | (given or {}),
         done=page.request.query_params.get("done", ""),
         at=at,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pancommons.catalogue.access import Action, Principal, Role, allows, roles_on
@@ -17,8 +19,12 @@ from pancommons.catalogue.read import Found, resource
 from pancommons.catalogue.records import Dataset, File, Member, Parameter
 from pancommons.catalogue.search.equivalence import EITHER, NEUTRON, PHOTON
 from pancommons.catalogue.surroundings import Surroundings, surroundings
+from pancommons.runs.sight import seen_by
+from pancommons.runs.tables import runs
 from pancommons.server.landing import describe_one, served
 from pancommons.server.pages.file_tree import Folder, file_tree
+from pancommons.server.pages.fitting import Near, near
+from pancommons.store.functions import among
 
 _MOST_FILES = 500
 _HDF5 = "application/x-hdf5"
@@ -60,6 +66,10 @@ class View:
         A tree of those listed, how many more may be had, how many belong to other data that may not be read.
     main
         The file to look into.
+    analysed
+        Whether a pipeline suits its techniques.
+    runs
+        Identifiers of runs that the visitor may see, by the keys of datasets they made.
     """
 
     found: Found
@@ -78,7 +88,9 @@ class View:
     unlisted: int
     kept_back: int
     main: File | None
+    analysed: bool
     lineage: Lineage
+    runs: Mapping[int | str, str]
     history: tuple[Line, ...]
     rights: Rights
     bounded: bool
@@ -94,7 +106,7 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
     proposals = [one.record for one in around.documents if getattr(one.record, "type", None) == "proposal"]
     files = served(connection, dataset.files, principal, at)
     opens = found.public_from
-    own = dataset.terms.open_from
+    ways = lineage(connection, found.id, principal, at)
     return View(
         found=found,
         dataset=dataset,
@@ -111,17 +123,32 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
         listed=tuple(files[:_MOST_FILES]),
         unlisted=max(0, len(files) - _MOST_FILES),
         kept_back=len(dataset.files) - len(files),
-        main=next((one for one in files if one.role == "data" and not one.missing and is_hdf5(one)), None),
-        lineage=lineage(connection, found.id, principal, at),
+        main=_main(files),
+        analysed=any(one is not Near.FAR for one in near(connection, dataset.techniques).values()),
+        lineage=ways,
+        runs=_runs(connection, [one.key for one in ways.nodes if isinstance(one.key, int)], principal, at),
         history=tuple(history(connection, "dataset", found.identifier, principal, at)),
         rights=_rights(connection, found, dataset, principal, at),
-        bounded=opens != own,
+        bounded=opens != dataset.terms.open_from,
     )
 
 
 def is_hdf5(file: File) -> bool:
     """Say whether the viewer opens a file, by its name."""
     return media_type(file.name) == _HDF5
+
+
+def _main(files: Iterable[File]) -> File | None:
+    """Choose the file to look into: the first one that lies highest."""
+    known = [one for one in files if one.role == "data" and not one.missing and is_hdf5(one)]
+    return min(known, key=lambda one: one.path.count("/"), default=None)
+
+
+def _runs(connection: Connection, keys: list[int], principal: Principal, at: datetime) -> dict[int | str, str]:
+    query = sa.select(runs.c.dataset_id, runs.c.identifier).where(
+        among(runs.c.dataset_id, keys), runs.c.removed.is_(None), seen_by(principal, at)
+    )
+    return {row.dataset_id: row.identifier for row in connection.execute(query)}
 
 
 def _identifiers(found: Found, dataset: Dataset, site: Site) -> tuple[Identifier, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pancommons.catalogue.lineage import Lineage, Node
 
-_WIDE, _HIGH, _GAP, _ROW = 184, 52, 44, 66
-_LETTERS = 25
+_WIDE, _HIGH, _GAP, _ROW = 192, 52, 44, 66
+_LETTERS = 23
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def draw(told: Lineage) -> Graph:
 
 
 def _said(node: Node) -> tuple[str, ...]:
-    return (node.title or node.pid or "?", node.kind or "")
+    return (node.title or node.pid or "…", node.kind or "")
 
 
 def _short(text: str) -> str:
