@@ -29,6 +29,7 @@ from pancommons.server.visitor import Who
 pages = router()
 
 _INCLUDED = {"document": ("members", "parameters"), "instrument": (), "sample": ()}
+_BLANK = {"person": "", "role": ""}
 
 Text = Annotated[str, Form(max_length=500)]
 
@@ -123,6 +124,6 @@ def _shown(
         team=team(connection, found.identifier, who, at) if kind == "document" else None,
         roles=GIVEN,
         wrong=wrong or {},
-        given=given or {},
+        given=_BLANK | (given or {}),
         done=page.request.query_params.get("done", ""),
     )
