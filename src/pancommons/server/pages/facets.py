@@ -10,7 +10,7 @@ from pancommons.catalogue.search.choosing import ACCESS, KINDS, purl
 from pancommons.catalogue.search.facets import Counting, Tally
 from pancommons.server.pages.chosen import Chosen
 from pancommons.server.pages.frame import Page
-from pancommons.server.pages.technique_tree import Node, tree
+from pancommons.server.pages.technique_tree import Node, size, tree
 
 _MOST = 12
 
@@ -114,14 +114,15 @@ class Facets:
         roots = tree(self.ontology, counted.counts, taken)
         while len(roots) == 1 and roots[0].beneath and not roots[0].taken:
             roots = roots[0].beneath
-        options = [self._technique(node) for node in roots]
+        every = size(roots) <= _MOST
+        options = [self._technique(node, every=every) for node in roots]
         return Facet("technique", self.page.gettext("Technique"), options[:_MOST], options[_MOST:], counted.exact)
 
-    def _technique(self, node: Node) -> Option:
+    def _technique(self, node: Node, *, every: bool) -> Option:
         short = node.pid.removeprefix(PANET)
         address = self._address("technique", () if node.taken else (short,))
-        beneath = [self._technique(one) for one in node.beneath]
-        return Option(short, node.name, node.count, address, node.taken, beneath, node.open or node.taken)
+        beneath = [self._technique(one, every=every) for one in node.beneath]
+        return Option(short, node.name, node.count, address, node.taken, beneath, every or node.open)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from fastapi.responses import HTMLResponse
 
-from pancommons.catalogue.ontology.graph import PANET, Ontology
+from pancommons.catalogue.ontology.graph import PANET
 from pancommons.catalogue.search.choosing import Choice
-from pancommons.catalogue.search.facets import Counting, Tally
+from pancommons.catalogue.search.facets import Counting
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.welcome import opened, pictured
 from pancommons.server.pages.frame import Paged, router
 from pancommons.server.pages.search import ontology
-from pancommons.server.pages.technique_tree import Node, tree
+from pancommons.server.pages.technique_tree import leaves
 from pancommons.server.services import STATEMENT_SECONDS, Now
 from pancommons.server.visitor import Who
 
@@ -38,24 +38,17 @@ def home(page: Paged, who: Who, at: Now) -> HTMLResponse:
     database = page.shared.database
     counted = Counting(database, who, at, Choice(access=("open",))).techniques()
     every = Counting(database, who, at, Choice()).total()
-    shown = special(ontology(page.shared), counted)[:_MOST_TILES]
+    known = ontology(page.shared)
+    shown = leaves(known, counted.counts)[:_MOST_TILES]
     with database.read(STATEMENT_SECONDS) as connection:
         ground = Ground(connection.dialect.name, who, at)
-        pictures = pictured([one.pid for one in shown], ground, connection)
+        pictures = pictured(shown, ground, connection)
         news = opened(ground, connection)
-    tiles = [Tile(one.pid.removeprefix(PANET), one.name, one.count, pictures.get(one.pid)) for one in shown]
+    tiles = [
+        Tile(pid.removeprefix(PANET), one.name, counted.counts[pid], pictures.get(pid))
+        for pid in shown
+        if (one := known.get(pid)) is not None
+    ]
     return page.render(
         "home.html", tiles=tiles, exact=counted.exact, news=news, total=every.counts.get("all", 0), known=every.exact
     )
-
-
-def special(known: Ontology, counted: Tally) -> list[Node]:
-    """List the most special techniques with data, those with the most datasets first."""
-    found: list[Node] = []
-    waiting = tree(known, counted.counts)
-    while waiting:
-        node = waiting.pop()
-        waiting += node.beneath
-        if not node.beneath:
-            found.append(node)
-    return sorted(found, key=lambda one: (-one.count, one.name))

@@ -29,8 +29,8 @@ class Node:
 def tree(ontology: Ontology, counts: Mapping[str, int], taken: Collection[str] = ()) -> list[Node]:
     """Make the tree: the most frequent first.
 
-    A technique all of whose datasets are those of one beneath it is left out unless it is taken, and each is
-    shown under the one above it with the fewest datasets.
+    Each is shown under the one above it with the fewest datasets. Left out, unless they are taken, are those
+    whose datasets are all of one beneath it, and those under which nothing comes to stand though there are some.
     """
     below = {pid: _beneath(pid, ontology) for pid in {*counts, *taken} if pid in ontology}
     nodes = {
@@ -38,13 +38,41 @@ def tree(ontology: Ontology, counts: Mapping[str, int], taken: Collection[str] =
         for pid, lower in below.items()
         if pid in taken or not any(counts.get(one) == counts[pid] for one in lower)
     }
-    roots: list[Node] = []
-    for pid, node in sorted(nodes.items()):
-        above = [one for one in nodes if pid in below[one]]
-        parent = min(above, key=lambda one: (nodes[one].count, len(below[one]), one), default=None)
-        (roots if parent is None else nodes[parent].beneath).append(node)
+    while idle := _place(nodes, below, taken):
+        for pid in idle:
+            del nodes[pid]
+    standing = {one.pid for node in nodes.values() for one in node.beneath}
+    roots = [node for pid, node in nodes.items() if pid not in standing]
     _arrange(roots)
     return roots
+
+
+def size(nodes: list[Node]) -> int:
+    """Count the nodes of a tree."""
+    return sum(1 + size(one.beneath) for one in nodes)
+
+
+def leaves(ontology: Ontology, counts: Mapping[str, int]) -> list[str]:
+    """List the techniques with datasets that have none with datasets beneath, those with the most first."""
+    there = {pid: count for pid, count in counts.items() if count and pid in ontology}
+    found = [pid for pid in there if not any(one in there for one in _beneath(pid, ontology))]
+    return sorted(found, key=lambda pid: (-there[pid], _name(ontology, pid)))
+
+
+def _place(nodes: Mapping[str, Node], below: Mapping[str, frozenset[str]], taken: Collection[str]) -> list[str]:
+    """Put each node beneath another; return those that would have had some beneath them and have not."""
+    for node in nodes.values():
+        node.beneath = []
+    for pid, node in sorted(nodes.items()):
+        above = [one for one in nodes if pid in below[one]]
+        if above:
+            parent = min(above, key=lambda one: (nodes[one].count, len(below[one]), one))
+            nodes[parent].beneath.append(node)
+    return [
+        pid
+        for pid, node in nodes.items()
+        if not node.beneath and pid not in taken and any(one in nodes for one in below[pid])
+    ]
 
 
 def _arrange(nodes: list[Node]) -> bool:
