@@ -18,6 +18,12 @@ const htmx = {
 // The base is relative: the portal may be mounted below any path.
 export default defineConfig({
   base: "./",
+  resolve: {
+    alias: {
+      "ndarray-ops": join(import.meta.dirname, "src/ndarray.ts"),
+      ndarray: join(import.meta.dirname, "src/ndarray.ts"),
+    },
+  },
   plugins: [react(), htmx],
   build: {
     outDir: built,

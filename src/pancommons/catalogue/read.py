@@ -155,6 +155,17 @@ def file_place(connection: Connection, identifier: str, principal: Principal, at
     return None if row is None else file_of(row)
 
 
+def dataset_of(connection: Connection, identifier: str, principal: Principal, at: datetime) -> tuple[str, str] | None:
+    """Return identifier and title of the dataset that a file is of; None if this principal may not discover it."""
+    query = sa.select(datasets.c.identifier, datasets.c.title).join(
+        parts.files, parts.files.c.dataset_id == datasets.c.id
+    )
+    row = connection.execute(
+        query.where(parts.files.c.identifier == identifier, visible(datasets, principal, Action.DISCOVER, at))
+    ).first()
+    return None if row is None else (row.identifier, row.title)
+
+
 def unreadable(
     connection: Connection, places: Collection[tuple[str, str]], principal: Principal, at: datetime
 ) -> set[tuple[str, str]]:

@@ -20,6 +20,21 @@ from pancommons.nexus.text import as_text, as_texts, names_in
 
 _MOST_GROUPS = 2000
 _MOST_HOPS = 16
+_LOG_DEFINITIONS = frozenset(
+    {
+        "NXcanSAS",
+        "NXsas",
+        "NXsastof",
+        "NXiqproc",
+        "NXmx",
+        "NXxrot",
+        "NXlauetof",
+        "NXmonopd",
+        "NXtofnpd",
+        "NXxlaue",
+    }
+)
+_LOG_AXES_DEFINITIONS = frozenset({"NXcanSAS"})
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,27 @@ def plot_of(file: h5py.File, path: str) -> Plot | None:
         log_axes="log" in (style.get("axes_scale_type") or ()),
         interpretation=as_text(attribute(signal, "interpretation")),
     )
+
+
+def plot_below(file: h5py.File, path: str) -> Plot | None:
+    """Describe what a group stands for: itself, what ``@default`` leads to, or the NXdata group nearest below it."""
+    if path == "/":
+        return default_plot(file)
+    for place in (path, _follow_default(file, path), *_nxdata_below(file, path)):
+        if (plot := plot_of(file, place)) is not None:
+            return plot
+    return None
+
+
+def definitions_around(file: h5py.File, group: str) -> frozenset[str]:
+    """Return the application definitions of the entry that a group lies in."""
+    own = [entry for entry in entries(file) if f"{group}/".startswith(f"{entry.path}/")]
+    return frozenset(name for entry in own for name in entry.definitions)
+
+
+def scales(plot: Plot, definitions: frozenset[str]) -> tuple[bool, bool]:
+    """Say whether the signal and the axes of a plot want logarithmic scales: scattering and diffraction do."""
+    return plot.log or bool(definitions & _LOG_DEFINITIONS), plot.log_axes or bool(definitions & _LOG_AXES_DEFINITIONS)
 
 
 def _largest(file: h5py.File) -> Plot | None:

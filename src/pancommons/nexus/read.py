@@ -17,6 +17,7 @@ from pancommons.nexus import units
 from pancommons.nexus.text import as_text, as_texts, is_placeholder
 
 _LARGEST = 256 << 20
+_LARGEST_ATTRIBUTE = 16 << 20
 _ENTRY_MEMBERS = frozenset({"definition", "instrument", "data"})
 
 
@@ -65,9 +66,11 @@ def _brief(message: str) -> str:
 
 
 def attribute(thing: h5py.Group | h5py.Dataset, name: str) -> Any | None:
-    """Return the value of an attribute as h5py gives it, or None where it is absent or cannot be read."""
+    """Return the value of an attribute as h5py gives it, or None where it is absent, huge or cannot be read."""
     try:
-        return thing.attrs.get(name)
+        if name not in thing.attrs or thing.attrs.get_id(name).get_storage_size() > _LARGEST_ATTRIBUTE:
+            return None
+        return thing.attrs[name]
     except (OSError, RuntimeError, ValueError, TypeError, KeyError):
         return None
 

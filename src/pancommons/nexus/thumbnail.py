@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pancommons.base.errors import BadInput
 from pancommons.nexus.links import dataset_sources, missing_sources
-from pancommons.nexus.plot import Plot, default_plot, plot_of
-from pancommons.nexus.read import entries, open_file, read_block
+from pancommons.nexus.plot import Plot, default_plot, definitions_around, plot_of, scales
+from pancommons.nexus.read import open_file, read_block
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,21 +22,6 @@ if TYPE_CHECKING:
 SIZE = (256, 192)
 _SLAB_BYTES = 64 << 20
 _MOST_POINTS = 1 << 22
-_LOG_DEFINITIONS = frozenset(
-    {
-        "NXcanSAS",
-        "NXsas",
-        "NXsastof",
-        "NXiqproc",
-        "NXmx",
-        "NXxrot",
-        "NXlauetof",
-        "NXmonopd",
-        "NXtofnpd",
-        "NXxlaue",
-    }
-)
-_LOG_AXES_DEFINITIONS = frozenset({"NXcanSAS"})
 _INK, _FAINT, _PAPER = (31, 78, 140), (150, 180, 215), (255, 255, 255)
 _OVERSAMPLING = 3
 _MARGIN = 6
@@ -80,10 +65,7 @@ def thumbnail(
             raise BadInput(f"has nothing to draw: {why}", file=path)
         if missing := [source for source in dataset_sources(path, plot.signal) if source.missing]:
             raise BadInput(f"its data lies in {missing[0].target}, which is missing", file=path, field=plot.signal)
-        own = [entry for entry in entries(file) if f"{plot.group}/".startswith(f"{entry.path}/")]
-        claimed = {name for entry in own for name in entry.definitions}
-        log = plot.log or bool(claimed & _LOG_DEFINITIONS)
-        log_axes = plot.log_axes or bool(claimed & _LOG_AXES_DEFINITIONS)
+        log, log_axes = scales(plot, definitions_around(file, plot.group))
         signal = file[plot.signal]
         if plot.interpretation in ("spectrum", "scalar") or signal.ndim == 1:
             curve, errors, x = _curve_of(file, plot)

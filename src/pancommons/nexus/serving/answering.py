@@ -17,6 +17,9 @@ from pancommons.nexus.serving.budget import Budget, Clock, Refused
 from pancommons.nexus.serving.chunks import MEDIA_TYPE, chunks
 from pancommons.nexus.serving.frames import frame
 from pancommons.nexus.serving.ground import Ground
+from pancommons.nexus.serving.looking import Page, look
+from pancommons.nexus.serving.picture import picture
+from pancommons.nexus.serving.shows import shown
 from pancommons.nexus.serving.statistics import statistics
 from pancommons.nexus.serving.text import plain
 from pancommons.nexus.serving.values import read
@@ -36,7 +39,8 @@ class Asked:
     file
         Path of the file, which is checked against the roots too.
     what
-        ``attr``, ``meta``, ``data``, ``stats``, ``paths``, ``frame`` or ``chunks``.
+        ``attr``, ``meta``, ``data``, ``stats``, ``paths``, ``frame`` or ``chunks``; ``look`` for all that a page
+        shows, ``picture`` for what is drawn there.
     path
         Inside the file.
     denied
@@ -55,6 +59,8 @@ class Asked:
     attr_keys: Sequence[str] | None = None
     resolve_links: str = "only_valid"
     first: int = 0
+    row: int = 0
+    column: int = 0
     max_px: int = 512
     denied: Sequence[str] = ()
     unless: Sequence[str] = ()
@@ -125,13 +131,23 @@ def _answered(asked: Asked, walk: Walk) -> tuple[bytes, dict[str, str]]:
     resolve = _RESOLVE.get(asked.resolve_links.lower())
     if resolve is None:
         raise Refused(422, "resolve_links: expected all, none or only_valid")
-    listing = asked.what in ("meta", "paths")
+    listing = asked.what in ("meta", "paths", "look")
     found = walk.find(asked.path, resolve if listing else "all")
     name = asked.path.split("/")[-1]
     if asked.what == "meta":
         return encoding.as_json(structure.metadata(walk, found, name, resolve, asked.first)), dict(_JSON)
+    if asked.what == "look":
+        told = look(walk, found, asked.path, asked.selection, Page(asked.first, asked.row, asked.column))
+        return encoding.as_json(told), dict(_JSON)
     if isinstance(found, Link):
         raise Refused(404, f"Cannot resolve {asked.path}")
+    if asked.what == "picture":
+        what = shown(walk, found, asked.path, asked.selection)
+        if what is None:
+            raise Refused(404, f"{asked.path} has nothing to draw")
+        if _tag(asked, walk.ground) in asked.unless:
+            raise _Unchanged
+        return picture(walk, what), {"Content-Type": "image/png"}
     if asked.what == "attr":
         return encoding.as_json(attributes.attribute_values(found.thing, walk.budget, asked.attr_keys)), dict(_JSON)
     if asked.what == "paths":

@@ -37,7 +37,7 @@ def paths(walk: Walk, group: Entity, base: str) -> list[str]:
     """
     told, seen = [base], {_address(group.thing)}
     prefix = base.rstrip("/")
-    waiting = [(group.thing, prefix, iter(_names(group.thing, walk)))]
+    waiting = [(group.thing, prefix, iter(member_names(group.thing, walk)))]
     while waiting:
         holder, above, names = waiting[-1]
         name = next(names, None)
@@ -56,7 +56,7 @@ def paths(walk: Walk, group: Entity, base: str) -> list[str]:
         thing = _group(holder, name)
         if thing is not None and (address := _address(thing)) not in seen:
             seen.add(address)
-            waiting.append((thing, path, iter(_names(thing, walk))))
+            waiting.append((thing, path, iter(member_names(thing, walk))))
     return told
 
 
@@ -92,7 +92,7 @@ def _described(walk: Walk, found: Entity | Link, name: str) -> dict[str, Any]:
 
 
 def _children(walk: Walk, group: Entity, resolve: str, first: int) -> dict[str, Any]:
-    names = _names(group.thing, walk)
+    names = member_names(group.thing, walk)
     if first > len(names):
         raise Refused(422, f"first: the group has only {len(names)} members")
     told: list[Any] = []
@@ -115,7 +115,7 @@ def _children(walk: Walk, group: Entity, resolve: str, first: int) -> dict[str, 
     return {"children": told, "children_total": len(names), "next": after if after < len(names) else None}
 
 
-def _names(group: Any, walk: Walk) -> list[str]:
+def member_names(group: Any, walk: Walk) -> list[str]:
     """List the names in a group in the order in which h5py gives them."""
     if len(group) > 20 * walk.budget.paths:
         raise Refused(413, "the group has too many members to be listed")

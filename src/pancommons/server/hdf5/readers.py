@@ -139,6 +139,7 @@ class _Reader:
         self._folder = tempfile.TemporaryDirectory(prefix="pan-hdf5-")
         self._channel, other = socket.socketpair()
         environment = _SET | {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment["MPLCONFIGDIR"] = self._folder.name
         with other:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pancommons.nexus.serving.reader", str(other.fileno())],
