@@ -1,0 +1,5 @@
+"""A real provider, and both databases."""
+
+from tests.oidc import openid
+
+__all__ = ["openid"]
