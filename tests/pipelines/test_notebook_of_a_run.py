@@ -51,7 +51,7 @@ def test_what_is_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "array": [Source(address="https://portal.example/files/abc", name="vector.npy")],
         "extra": [Source(path="/a'b"), Source(path="/c")],
     }
-    made = nbformat.reads(notebook(RunFolder(folder.path), where), as_version=4)
+    made = nbformat.reads(notebook(folder.record(), folder.report_facts(), where), as_version=4)
     code = [cell.source for cell in made.cells if cell.cell_type == "code"]
     assert "array = download('https://portal.example/files/abc', 'inputs/vector.npy')" in code[0]
     assert """extra = ["/a'b", '/c']""" in code[0] and str(tmp_path) not in "".join(code)

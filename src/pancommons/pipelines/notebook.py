@@ -68,13 +68,15 @@ class Source:
     name: str = ""
 
 
-def notebook(folder: RunFolder, sources: Mapping[str, Sequence[Source]] | None = None) -> str:
+def notebook(record: Record, report: Mapping[str, Any], sources: Mapping[str, Sequence[Source]] | None = None) -> str:
     """Write a run as a notebook, in the JSON of nbformat 4.
 
     Parameters
     ----------
-    folder
+    record
         Of the run, ended or not.
+    report
+        What ``report.json`` says; empty where the run has not come so far.
     sources
         Where its inputs are to be had, by role; their paths where nothing is told.
 
@@ -83,12 +85,10 @@ def notebook(folder: RunFolder, sources: Mapping[str, Sequence[Source]] | None =
     BadInput
         If its pipeline is not installed.
     """
-    record = folder.record()
     pipeline = registry.load(record.pipeline)
     where = sources or {
         role: [Source(path=file.path) for file in files] for role, files in record.inputs.items() if files
     }
-    merits = folder.report_facts().get("merits", [])
     texts = [
         ("markdown", _title(record, pipeline)),
         ("code", _inputs(where)),
@@ -96,9 +96,9 @@ def notebook(folder: RunFolder, sources: Mapping[str, Sequence[Source]] | None =
         ("code", _call(record, pipeline, where)),
         (
             "markdown",
-            "## Figures of merit\n\nThose of this run beside those of the run that this notebook was made of.",
+            "## Figures of merit\n\nThose of this run, beside them those of the run that this was made of.",
         ),
-        ("code", _merits(merits)),
+        ("code", _merits(report.get("merits", []))),
         ("markdown", "## The result\n\nWhat a NeXus viewer shows first; of a volume its middle."),
         ("code", dedent(_PLOT).strip()),
         ("markdown", _citations(pipeline)),
@@ -198,7 +198,8 @@ def _citations(pipeline: Pipeline) -> str:
 
 def write(folder: Path, target: Path) -> Path:
     """Write the notebook of a run folder into a file that must not exist yet."""
-    text = notebook(RunFolder.open(folder))
+    run = RunFolder.open(folder)
+    text = notebook(run.record(), run.report_facts())
     if target.exists():
         raise BadInput("this file exists", file=target, field="--to", remedy="name another")
     write_text(target, text)
