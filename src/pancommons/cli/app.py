@@ -10,10 +10,12 @@ from pancommons.cli import (
     catalogue,
     demo,
     ingest,
+    login,
     nexus,
     ontology,
     people,
     pipelines,
+    remote,
     results,
     running,
     search,
@@ -58,6 +60,8 @@ def build(arguments: list[str]) -> typer.Typer:
     app.add_typer(people.app(), name="people")
     demo.add(app)
     search.add(app)
+    login.add(app)
+    remote.add(app)
     serve.add(app)
     return app
 

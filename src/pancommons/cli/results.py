@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pancommons.cli.running import Json, Memory, On, Out, Workers, execute
+from pancommons.cli import remote
+from pancommons.cli.running import Json, Memory, On, Out, Workers, execute, refuse_there
 
 if TYPE_CHECKING:
     from pancommons.pipelines.comparing import Comparison
     from pancommons.pipelines.following import Status
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
+Where = Annotated[str, typer.Argument(metavar="DIR-OR-URL", help="A run folder, or the address of a run at a server.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -39,13 +41,18 @@ def _result() -> None:
 
 
 def resume(
-    folder: Folder, on: On = None, workers: Workers = None, memory: Memory = None, json_lines: Json = False
+    place: Where, on: On = None, workers: Workers = None, memory: Memory = None, json_lines: Json = False
 ) -> None:
     """Go on with a run that was stopped, killed or left partial; finished work is kept."""
     from pancommons.pipelines.api import finished
     from pancommons.pipelines.creation import allow
     from pancommons.pipelines.folder import RunFolder
 
+    if (there := remote.at(place)) is not None:
+        refuse_there(on=on, workers=workers, memory=memory)
+        remote.resume(there, as_json=json_lines)
+        return
+    folder = Path(place)
     run = RunFolder.open(folder.absolute())
     if finished(run):
         print(f"{folder}: this run is done; nothing is left to do.")
@@ -56,13 +63,17 @@ def resume(
 
 
 def status(
-    folder: Folder,
+    place: Where,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the run has ended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Say where a run is, while it runs or later; exit 0."""
     from pancommons.pipelines import following
 
+    if (there := remote.at(place)) is not None:
+        remote.status(there, stay=follow, as_json=as_json)
+        return
+    folder = Path(place)
     while True:
         found = following.status(folder.absolute())
         print(json.dumps(found.as_json()) if as_json else _status_text(found), flush=True)
@@ -99,10 +110,14 @@ def _status_text(found: Status) -> str:
     return "\n".join(lines)
 
 
-def stop(folder: Folder) -> None:
+def stop(place: Where) -> None:
     """Ask a run to stop after the units in hand; `pan resume` goes on with it later."""
     from pancommons.pipelines import api
 
+    if (there := remote.at(place)) is not None:
+        remote.stop(there)
+        return
+    folder = Path(place)
     api.stop(folder)
     print(f"{folder}: asked to stop after the units in hand; go on later with: pan resume {folder}")
 

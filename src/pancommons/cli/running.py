@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pancommons.cli import batch
+from pancommons.cli import batch, remote
 from pancommons.cli.options import given, signature
 
 if TYPE_CHECKING:
@@ -51,6 +51,14 @@ Memory = Annotated[
     typer.Option(
         metavar="SIZE",
         help="Memory to use, such as 4G [default: half of what is free].",
+        rich_help_panel=WHERE,
+    ),
+]
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Run at a server, on datasets there; default stands for the one last signed in to.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -110,9 +118,15 @@ def _add(group: typer.Typer, pipeline: Pipeline) -> None:
         on: On = None,
         workers: Workers = None,
         memory: Memory = None,
+        server: Remote = None,
         json_lines: Json = False,
         **options: Any,
     ) -> None:
+        if server is not None:
+            refuse_there(table=table, on=on, workers=workers, memory=memory)
+            asked = {"parameters": _given(params, options), "preset": preset, "preview": preview}
+            remote.start(pipeline, inputs or [], server, out, dry_run=dry_run, as_json=json_lines, **asked)
+            return
         from pancommons.base.settings import settings
         from pancommons.pipelines.creation import Request
         from pancommons.pipelines.executors import factory
@@ -148,6 +162,22 @@ def _add(group: typer.Typer, pipeline: Pipeline) -> None:
         epilog="Examples: " + "; ".join(pipeline.examples) if pipeline.examples else None,
         no_args_is_help=True,
     )(command)
+
+
+def refuse_there(**options: Any) -> None:
+    """Refuse options that a server decides on itself."""
+    from pancommons.base.errors import BadInput
+
+    for name, value in options.items():
+        if value is not None:
+            raise BadInput("does not go together with --server", field=f"--{name}", remedy="leave it out")
+
+
+def _given(file: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a file and those of the command line, which win."""
+    from pancommons.pipelines.parameters import read_file
+
+    return {**(read_file(file) if file else {}), **given(options)}
 
 
 def _roles(pipeline: Pipeline) -> str:
@@ -236,13 +266,18 @@ def say_result(path: Path) -> None:
 
     folder = RunFolder(path)
     facts = folder.report_facts()
-    for merit in facts["merits"]:
-        if merit["value"] is not None:
-            print(f"{merit['label']:<40} {merit['value']:.6g} {merit['unit']}".rstrip())
+    say_merits(facts["merits"])
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     if facts["state"] == "partial":
         print(f"Partial: {len(facts['failed'])} units failed; try them again with: pan resume {shown}")
     print(f"Result:  {shown / 'result.nxs'}\nReport:  {shown / 'report.html'}")
+
+
+def say_merits(merits: Iterable[Mapping[str, Any]]) -> None:
+    """Print figures of merit, those that are known."""
+    for merit in merits:
+        if merit["value"] is not None:
+            print(f"{merit['label']:<40} {merit['value']:.6g} {merit['unit']}".rstrip())
 
 
 def _say_start(prepared: Prepared) -> None:

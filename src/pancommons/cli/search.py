@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from pancommons.base.errors import BadInput
+from pancommons.cli.remote import DEFAULT
 from pancommons.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -166,26 +167,25 @@ def _from_all(asked: dict[str, Any]) -> tuple[Records, str]:
 
 
 def _from_server(url: str, asked: dict[str, Any], *, federated: bool) -> tuple[Records, str]:
-    import httpx
+    from pancommons.client.commons import SEARCH, named
+    from pancommons.client.connection import Connection, NoAnswer, Refused
+    from pancommons.client.credentials import find
 
-    from pancommons.base.settings import Server
-
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise BadInput(f"{url!r} is no address of a server", field="--server", remedy="write https://HOST")
-    base = url.rstrip("/") + ("" if urlsplit(url).path.strip("/") else Server().search_prefix)
-    path = f"{base}/federated/Datasets" if federated else f"{base}/Datasets"
+    place = named(None if url == DEFAULT else url)
+    base = place if urlsplit(place).path and find(place) is None else place + SEARCH
+    kept = find(base.removesuffix(SEARCH))
+    connection = Connection(base, kept.token if kept else None)
+    path = "/federated/Datasets" if federated else "/Datasets"
     try:
-        answer = httpx.get(path, params={"filter": json.dumps(asked)}, timeout=60)
-        told = answer.json()
-    except httpx.HTTPError as error:
-        raise BadInput(
-            f"{base} cannot be reached ({type(error).__name__})", field="--server", remedy="check the address"
-        ) from None
+        with connection.stream("GET", path, params={"filter": json.dumps(asked)}) as answer:
+            told = json.loads(answer.read())
+    except Refused as error:
+        raise BadInput(f"{base} says: {printable(error.problem)}", field="--server") from None
+    except NoAnswer as error:
+        raise BadInput(printable(str(error)).removesuffix("."), field="--server") from None
     except ValueError:
         told = None
-    if isinstance(told, dict) and isinstance(told.get("error"), dict):
-        raise BadInput(f"{base} says: {printable(str(told['error'].get('message')))}", field="--server")
-    if answer.status_code != 200 or not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
+    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
         raise BadInput(
             f"{base} does not answer as a search API does",
             field="--server",
