@@ -17,7 +17,8 @@ import pytest
 import pancommons.catalogue.ledger
 import pancommons.catalogue.parts
 import pancommons.catalogue.people
-import pancommons.catalogue.tables  # noqa: F401  the migrated tables, declared
+import pancommons.catalogue.tables
+import pancommons.runs.tables  # noqa: F401  the migrated tables, declared
 from pancommons.store.engine import Database, open_database
 from pancommons.store.migrate import upgrade
 

@@ -32,7 +32,7 @@ _TYPES = {
     ".webp": "image/webp",
 }
 _GROWING = {"events.jsonl"}
-_PASSING = {"lock", "stop", "prepared", "ro-crate-metadata.json"}
+_PASSING = {"lock", "stop", "log", "prepared", "ro-crate-metadata.json"}
 
 
 def write(folder: RunFolder, pipeline: Pipeline) -> None:

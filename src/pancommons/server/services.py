@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -13,6 +12,7 @@ from pancommons.base.settings import Settings, settings
 from pancommons.catalogue.formats.description import Site
 from pancommons.catalogue.ingest.roots import Roots
 from pancommons.catalogue.ready import make_ready
+from pancommons.runs.roots import all_roots
 from pancommons.store.engine import Database, open_database
 
 STATEMENT_SECONDS = 10.0
@@ -45,8 +45,8 @@ class Services:
         return cls(database, settings())
 
     def roots(self) -> Roots:
-        """Return the data roots of the settings."""
-        return Roots({name: Path(folder).expanduser() for name, folder in self.settings.data_roots.items()})
+        """Return the data roots of the settings, and the folder of runs."""
+        return all_roots(self.settings)
 
     def site(self, request: Request) -> Site:
         """Return who publishes; the address is that of the request where none is configured."""

@@ -50,9 +50,16 @@ class Input:
 
 @dataclass(frozen=True)
 class RunHarvest(Harvest):
-    """What came of a run's folder, with its inputs, which the catalogue is to find."""
+    """What came of a run's folder, with its inputs, which the catalogue is to find.
+
+    Attributes
+    ----------
+    alone
+        Whether the result is of no proposal, whatever the inputs are of: whoever ran it is not of the team.
+    """
 
     inputs: tuple[Input, ...] = ()
+    alone: bool = False
 
 
 def is_run(folder: Path) -> bool:

@@ -17,8 +17,10 @@ from pancommons.catalogue.tables import datasets, documents
 _MOST = 100
 
 
-def with_inputs(connection: Connection, roots: Roots, dataset: Dataset, inputs: tuple[Input, ...]) -> Dataset:
-    """Link a derived dataset to the datasets that its inputs belong to, and share their proposal.
+def with_inputs(
+    connection: Connection, roots: Roots, dataset: Dataset, inputs: tuple[Input, ...], *, alone: bool = False
+) -> Dataset:
+    """Link a derived dataset to the datasets that its inputs belong to, and share their proposal unless ``alone``.
 
     An input that the catalogue does not know stays named by its digest, and is linked once its file comes.
     Results of simulated data only are simulated data to the policy.
@@ -36,7 +38,7 @@ def with_inputs(connection: Connection, roots: Roots, dataset: Dataset, inputs: 
                 relations.append(Relation(kind="derived from", target=UNKNOWN_INPUT + one.sha256))
     remarks = dict(dataset.remarks or {}) | ({"unknown_inputs": unknown} if unknown else {})
     proposals = {row.proposal for row in found.values()}
-    proposal = proposals.pop() if len(proposals) == 1 else None
+    proposal = proposals.pop() if len(proposals) == 1 and not alone else None
     simulated = bool(found) and not unknown and all(row.data_class == "simulated" for row in found.values())
     terms = replace(dataset.terms, proposal=proposal, data_class="simulated" if simulated else None)
     return replace(

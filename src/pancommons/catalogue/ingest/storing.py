@@ -250,7 +250,8 @@ class _Filing:
     def _put(self, one: Harvested) -> tuple[Status, str, str]:
         dataset = one.dataset
         if isinstance(self.harvest, RunHarvest):
-            dataset = with_inputs(self.connection, self.catalogue.roots, dataset, self.harvest.inputs)
+            roots, harvest = self.catalogue.roots, self.harvest
+            dataset = with_inputs(self.connection, roots, dataset, harvest.inputs, alone=harvest.alone)
         samples = one.samples
         if one.proposal is not None:
             pid = self._ensure(one.proposal, also=one.proposal.title)

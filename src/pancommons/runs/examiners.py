@@ -1,0 +1,159 @@
+"""The processes that look at data for the server: one always ready, a few at a time, none for longer than it may."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from typing import Any
+
+from pancommons.base.errors import BadInput
+from pancommons.base.settings import Settings
+from pancommons.nexus.serving import wire
+from pancommons.runs.asked import TooMany
+from pancommons.runs.environment import environment
+
+SECONDS = 60.0
+BYTES = 3 << 30
+_AT_A_TIME = 2
+_MOST_WAITING = 16
+_START_SECONDS = 60.0
+_IDLE_SECONDS = 600.0
+_LOST = "looking at the data failed: they may be damaged, or need more memory than is allowed"
+
+
+class Examiners:
+    """A few processes, each for one request; the next is started ahead.
+
+    Parameters
+    ----------
+    settings
+        Of this installation.
+    seconds
+        What looking at data may take.
+    """
+
+    def __init__(self, settings: Settings, seconds: float = SECONDS) -> None:
+        self._settings, self._seconds = settings, seconds
+        self._free = threading.BoundedSemaphore(_AT_A_TIME)
+        self._lock, self._waiting = threading.Lock(), 0
+        self._spare: list[_Examiner] = []
+        self._timer: threading.Timer | None = None
+        self._end = weakref.finalize(self, _end_all, self._spare)
+
+    def ask(self, told: dict[str, Any]) -> dict[str, Any]:
+        """Have a request answered.
+
+        Raises
+        ------
+        TooMany
+            If others have more to do than is managed in time.
+        BadInput
+            If it took too long, or the process was lost.
+        """
+        with self._lock:
+            if self._waiting >= _MOST_WAITING:
+                raise TooMany("Too many runs are being prepared at the moment; try again in a minute.")
+            self._waiting += 1
+        try:
+            if not self._free.acquire(timeout=self._seconds):
+                raise TooMany("Too many runs are being prepared at the moment; try again in a minute.")
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        try:
+            return self._ask(told)
+        finally:
+            self._free.release()
+
+    def get_ready(self) -> None:
+        """Start a process ahead, for a request that may come soon."""
+        with self._lock:
+            if not self._spare:
+                self._spare.append(_Examiner(self._settings))
+            self._restart_timer()
+
+    def close(self) -> None:
+        """End all that wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+        with self._lock:
+            self._end()
+
+    def _ask(self, told: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            examiner = self._spare.pop() if self._spare else None
+        if examiner is None or examiner.process.poll() is not None:
+            examiner = _Examiner(self._settings)
+        self.get_ready()
+        try:
+            return examiner.ask({**told, "seconds": self._seconds, "bytes": BYTES}, self._seconds)
+        except TimeoutError:
+            raise BadInput(
+                f"looking at the data took longer than {self._seconds:g} s", remedy="choose a smaller input"
+            ) from None
+        except wire.Closed:
+            raise BadInput(_LOST, remedy="choose another input") from None
+        finally:
+            examiner.end()
+
+    def _restart_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(_IDLE_SECONDS, _end_all, [self._spare])
+        self._timer.daemon = True
+        self._timer.start()
+
+
+class _Examiner:
+    """One process and the socket to it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="pan-examining-")
+        self._channel, other = socket.socketpair()
+        self._started = time.monotonic()
+        with other:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pancommons.runs.examining", str(other.fileno())],
+                pass_fds=[other.fileno()],
+                env=environment(settings),
+                cwd=self._folder.name,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def ask(self, told: dict[str, Any], seconds: float) -> dict[str, Any]:
+        until = max(time.monotonic(), self._started + _START_SECONDS) + seconds
+
+        def wait() -> None:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._channel.settimeout(left)
+
+        wait()
+        try:
+            wire.send(self._channel, told)
+        except TimeoutError:
+            raise
+        except OSError:
+            raise wire.Closed from None
+        return wire.receive(self._channel, 0, wait)[0]
+
+    def end(self) -> None:
+        self._channel.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._folder.cleanup()
+
+
+def _end_all(examiners: list[_Examiner]) -> None:
+    while examiners:
+        examiners.pop().end()

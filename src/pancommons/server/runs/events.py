@@ -1,0 +1,90 @@
+"""``/runs/{id}/events``: what happens in a run, as it happens, each event once and with the number of its line."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from pancommons.catalogue.access import Principal
+from pancommons.runs.desk import Desk
+from pancommons.runs.reading import Tail
+from pancommons.server.runs.desk import Runs
+from pancommons.server.runs.routes import Identifier, there
+from pancommons.server.services import Now
+from pancommons.server.visitor import Who
+
+router = APIRouter(tags=["runs"])
+
+EVERY = 0.5
+"""Seconds between two looks at the file."""
+_BEAT = 15.0
+_ASK_AGAIN = 20.0
+_LAST = 3
+"""Looks without anything new after which the events of a run that has ended are complete."""
+_PRIVATE = {"Cache-Control": "private, no-store"}
+
+LastSeen = Annotated[str | None, Header(alias="Last-Event-ID", max_length=20, description="go on after this event")]
+After = Annotated[int, Query(ge=0, lt=2**31, description="go on after this event; Last-Event-ID goes before it")]
+
+
+@router.get("/runs/{identifier}/events", summary="Events of a run, as they come", response_class=Response)
+async def events(
+    identifier: Identifier,
+    request: Request,
+    desk: Runs,
+    who: Who,
+    at: Now,
+    last_event_id: LastSeen = None,
+    after: After = 0,
+) -> Response:
+    """Send events as server-sent events until the run has ended; those so far as a list where JSON is asked for.
+
+    With status 204 nothing is left to come after the last event that is known.
+    """
+    run = await run_sync(there, desk, identifier, who, at)
+    if last_event_id is not None and last_event_id.isdecimal():
+        after = int(last_event_id)
+    tail = Tail(desk.folder(run).path, after)
+    if "application/json" in request.headers.get("accept", ""):
+        told = [{"id": line, **desk.shown(event)} for line, event in await run_sync(tail.more)]
+        return JSONResponse(told, headers=_PRIVATE)
+    first = await run_sync(tail.more)
+    if not first and not run.active and after:
+        return Response(status_code=204, headers=_PRIVATE)
+    stream = _stream(desk, identifier, who, tail, first)
+    headers = {**_PRIVATE, "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _stream(
+    desk: Desk, identifier: str, who: Principal, tail: Tail, found: list[tuple[int, dict[str, object]]]
+) -> AsyncIterator[str]:
+    beat = asked = time.monotonic()
+    quiet = 0
+    yield "retry: 2000\n\n"
+    while True:
+        for line, event in found:
+            yield f"id: {line}\ndata: {json.dumps(desk.shown(event), ensure_ascii=False)}\n\n"
+        now = time.monotonic()
+        quiet = 0 if found else quiet + 1
+        if quiet >= _LAST or now - asked > _ASK_AGAIN:
+            run = await run_sync(partial(desk.get, identifier, who, datetime.now(UTC)))
+            asked = now
+            if run is None or run.removed is not None or (not run.active and quiet >= _LAST):
+                return
+            quiet = min(quiet, _LAST - 1) if run.active else quiet
+        if found or now - beat > _BEAT:
+            beat = now
+            if not found:
+                yield ": still here\n\n"
+        await anyio.sleep(EVERY)
+        found = await run_sync(tail.more)
