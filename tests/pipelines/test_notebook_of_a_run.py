@@ -48,13 +48,15 @@ def test_what_is_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     toy.register(monkeypatch)
     folder = toy.run(toy.write_input(tmp_path / "vector.npy"), tmp_path / "run", preset="cubes", scale=2.0)
     where = {
-        "array": [Source(address="https://portal.example/files/abc", name="vector.npy")],
-        "extra": [Source(path="/a'b"), Source(path="/c")],
+        "array": [Source(server="https://portal.example", file="abc", name="vector.npy")],
+        "extra": [Source(path="/a'b"), Source(server="https://portal.example", file="d", name="../vector.npy")],
     }
     made = nbformat.reads(notebook(folder.record(), folder.report_facts(), where), as_version=4)
     code = [cell.source for cell in made.cells if cell.cell_type == "code"]
-    assert "array = download('https://portal.example/files/abc', 'inputs/vector.npy')" in code[0]
-    assert """extra = ["/a'b", '/c']""" in code[0] and str(tmp_path) not in "".join(code)
+    assert "portal = Client('https://portal.example')" in code[0]
+    assert "array = portal.download('abc', 'inputs/vector.npy')" in code[0]
+    assert """extra = ["/a'b", portal.download('d', 'inputs/extra-vector.npy')]""" in code[0]
+    assert code[0].count("Client(") == 1 and str(tmp_path) not in "".join(code)
     assert code[1] == (
         "run = pancommons.run(\n    'toy',\n    array,\n    extra=extra,\n    preset='cubes',\n    scale=2.0,\n)\nrun"
     )

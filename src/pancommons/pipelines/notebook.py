@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pprint
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -58,13 +59,19 @@ _PLOT = """
 
 @dataclass(frozen=True)
 class Source:
-    """Where one input is to be had: a path, or the address of a file of a server.
+    """Where one input is to be had: at a path, or as a file of a server.
 
-    ``name`` is what a file that is fetched is called here.
+    Attributes
+    ----------
+    server, file
+        Address of the server, identifier of the file there.
+    name
+        What a file that is fetched is called here.
     """
 
     path: str | None = None
-    address: str | None = None
+    server: str | None = None
+    file: str | None = None
     name: str = ""
 
 
@@ -137,19 +144,32 @@ def _roles(record: Record, pipeline: Pipeline) -> str:
 
 
 def _inputs(where: Mapping[str, Sequence[Source]]) -> str:
-    fetched = any(source.address for files in where.values() for source in files)
+    servers = {source.server for files in where.values() for source in files if source.server}
     lines = ["import pancommons"]
-    if fetched:
-        lines += ["from pancommons.client import download", ""]
+    if servers:
+        lines = ["from pathlib import Path", "", *lines, "from pancommons.client import Client", ""]
+        lines += [f"portal = Client({server!r})" for server in sorted(servers)]
+        lines += ['Path("inputs").mkdir(exist_ok=True)', ""]
+    taken: set[str] = set()
     for role, files in where.items():
-        given = [
-            f"download({source.address!r}, {'inputs/' + (source.name or role)!r})"
-            if source.address
-            else repr(source.path)
-            for source in files
-        ]
+        given = []
+        for source in files:
+            if source.file is None:
+                given.append(repr(source.path))
+                continue
+            name = next(one for one in _names(role, source.name) if one not in taken)
+            taken.add(name)
+            given.append(f"portal.download({source.file!r}, {'inputs/' + name!r})")
         lines.append(f"{role} = {given[0]}" if len(given) == 1 else f"{role} = [{', '.join(given)}]")
     return "\n".join(lines)
+
+
+def _names(role: str, name: str) -> Iterator[str]:
+    """Give names for a file that is fetched, the plainest first."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].lstrip(".") or role
+    yield last
+    yield f"{role}-{last}"
+    yield from (f"{role}-{number}-{last}" for number in count(2))
 
 
 def _parameters(record: Record, pipeline: Pipeline) -> str:

@@ -16,6 +16,9 @@ from pancommons.base.errors import BadInput
 from pancommons.pipelines.declaration import Parameters, Pipeline
 
 
+_NUMBERS = {"float_parsing": "expected a number", "int_parsing": "expected an integer"}
+
+
 def unit_of(field: FieldInfo) -> str | None:
     """Return the unit a parameter's plain number is in."""
     extra = field.json_schema_extra
@@ -129,6 +132,8 @@ def _expectation(error: Any, values: Mapping[str, Any], name: str, fields: Mappi
     if error["type"] == "value_error":
         return message.removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if error["type"] in _NUMBERS:
+        message = _NUMBERS[error["type"]]
     if name not in fields:
         return message
     if error["type"] == "string_pattern_mismatch":

@@ -168,7 +168,7 @@ def _json(connection: Connection, found: Found, page: Page, who: Principal, at: 
 
 
 def _form(connection: Connection, found: Found, page: Page, at: datetime, wanted: str) -> Response:
-    described = describe_one(connection, found.identifier, page.shared.site(page.request), at)
+    described = describe_one(connection, found, page.shared.site(page.request), at)
     if described is None:
         raise HTTPException(406, "before its metadata are public a dataset is described in JSON and HTML alone")
     answer = FORMS[wanted][1](described)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,11 +20,12 @@ from pancommons.catalogue.read import Found, resource
 from pancommons.catalogue.records import Dataset, File, Member, Parameter
 from pancommons.catalogue.search.equivalence import EITHER, NEUTRON, PHOTON
 from pancommons.catalogue.surroundings import Surroundings, surroundings
+from pancommons.catalogue.tables import technique_closure, techniques
+from pancommons.pipelines import registry
 from pancommons.runs.sight import seen_by
 from pancommons.runs.tables import runs
 from pancommons.server.landing import describe_one, served
 from pancommons.server.pages.file_tree import Folder, file_tree
-from pancommons.server.pages.fitting import Near, near
 from pancommons.store.functions import among
 
 _MOST_FILES = 500
@@ -101,7 +103,7 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
     dataset = found.record
     if not isinstance(dataset, Dataset):
         raise TypeError(f"{found.identifier} is no dataset")
-    described = describe_one(connection, found.identifier, site, at)
+    described = describe_one(connection, found, site, at)
     around = surroundings(connection, found, principal, at)
     proposals = [one.record for one in around.documents if getattr(one.record, "type", None) == "proposal"]
     files = served(connection, dataset.files, principal, at)
@@ -124,7 +126,7 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
         unlisted=max(0, len(files) - _MOST_FILES),
         kept_back=len(dataset.files) - len(files),
         main=_main(files),
-        analysed=any(one is not Near.FAR for one in near(connection, dataset.techniques).values()),
+        analysed=_analysed(connection, dataset.techniques),
         lineage=ways,
         runs=_runs(connection, [one.key for one in ways.nodes if isinstance(one.key, int)], principal, at),
         history=tuple(history(connection, "dataset", found.identifier, principal, at)),
@@ -142,6 +144,35 @@ def _main(files: Iterable[File]) -> File | None:
     """Choose the file to look into: the first one that lies highest."""
     known = [one for one in files if one.role == "data" and not one.missing and is_hdf5(one)]
     return min(known, key=lambda one: one.path.count("/"), default=None)
+
+
+def _analysed(connection: Connection, held: Iterable[str]) -> bool:
+    """Say whether a pipeline is made for one of some techniques, or for a kind of it, or for what it is a kind of."""
+    made_for, own = _made_for(), set(held)
+    if not own or made_for & own:
+        return bool(made_for)
+    above, below, closure = techniques.alias("above"), techniques.alias("below"), technique_closure.c
+    related = (
+        sa.select(sa.literal(1))
+        .select_from(
+            technique_closure.join(above, above.c.id == closure.ancestor_id).join(
+                below, below.c.id == closure.descendant_id
+            )
+        )
+        .where(
+            sa.or_(
+                sa.and_(above.c.pid.in_(made_for), below.c.pid.in_(own)),
+                sa.and_(above.c.pid.in_(own), below.c.pid.in_(made_for)),
+            )
+        )
+    )
+    return connection.execute(related.limit(1)).first() is not None
+
+
+@cache
+def _made_for() -> frozenset[str]:
+    """Return the techniques of the installed pipelines, which stay while a server runs."""
+    return frozenset(registry.load(name).technique.iri for name in registry.names())
 
 
 def _runs(connection: Connection, keys: list[int], principal: Principal, at: datetime) -> dict[int | str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+from textwrap import wrap
 from typing import Annotated, Any
 
 from fastapi import Query, Response
+from PIL import Image, ImageDraw, ImageFont
 
 from pancommons.catalogue.read import dataset_of, file_place
 from pancommons.nexus.serving.answering import Answer
@@ -18,6 +21,7 @@ from pancommons.server.services import STATEMENT_SECONDS
 pages = router()
 
 _VIEWER = "viewer.js"
+_PAPER, _LONGEST = (912, 240), 300
 
 Inside = Annotated[str, Query(alias="path", max_length=4000)]
 Part = Annotated[str | None, Query(alias="slice", max_length=1000)]
@@ -62,6 +66,7 @@ def look(
         inside=Addresses(page, ask.file_id, plain=view == "plain"),
         crumbs=_crumbs(where),
         words=json.dumps(_words(page)),
+        hints=json.dumps(_hints(found)),
         most={"members": MEMBERS, "rows": ROWS, "columns": COLUMNS},
         wide=True,
     )
@@ -71,9 +76,12 @@ def look(
 def plot(ask: Ask, page: Paged, path: Inside = "/", part: Part = None) -> Response:
     """Draw what is shown of a path."""
     found = ask("picture", path=_absolute(path), selection=part or None)
-    if found.problem is not None:
-        return told(page.request, found.status, _sentence(found), headers=found.headers)
-    return Response(found.body, found.status, {"Cache-Control": "private, no-cache", **found.headers})
+    if found.problem is None:
+        return Response(found.body, found.status, {"Cache-Control": "private, no-cache", **found.headers})
+    if "image/" in page.request.headers.get("accept", ""):  # what stands in a page says why there is no plot
+        headers = {"Cache-Control": "no-store", **found.headers}
+        return Response(_drawn(_sentence(found)), found.status, headers, media_type="image/png")
+    return told(page.request, found.status, _sentence(found), headers=found.headers)
 
 
 class Addresses:
@@ -137,18 +145,41 @@ def _sentence(found: Answer) -> str:
     return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
+def _hints(found: Answer) -> dict[str, Any]:
+    """Return what is known of the plot that the viewer might not see by itself: dialects of axes, scales."""
+    draws = json.loads(found.body).get("draws") if found.problem is None else None
+    if not draws:
+        return {}
+    return {"group": draws["group"], "axes": draws["names"], "log": draws["log"], "log_axes": draws["log_axes"]}
+
+
+def _drawn(sentence: str) -> bytes:
+    """Write a sentence into a picture."""
+    paper = Image.new("RGB", _PAPER, "white")
+    ImageDraw.Draw(paper).multiline_text(
+        (_PAPER[0] / 2, _PAPER[1] / 2), "\n".join(wrap(sentence[:_LONGEST], 64)), "#1c2321",
+        ImageFont.load_default(24), anchor="mm", align="center", spacing=10,
+    )  # fmt: skip
+    file = io.BytesIO()
+    paper.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
 def _words(page: Page) -> dict[str, str]:
     """Return the sentences that the viewer says itself, with what is filled in between braces."""
     _ = page.gettext
     return {
         "missing": _(
-            "{path} reads from {total} files that are not there: {names}. Fill values stand in place of theirs."
+            "{path} reads from files that are not there ({total}): {names}. Fill values stand in place of theirs."
         ),
         "problem": _("{path} cannot be shown: {problem}."),
         "link": _("{path} is a link to {file}, which is missing or may not be read: it is not followed."),
         "members": _("{path} has {total} members: those after the first {shown} are in the groups at its end."),
         "more": _("… members {from} to {to} of {total}"),
         "others": _("{total} more notes of this kind are not listed."),
+        "averaged": _(
+            "{path} has {pixels} pixels in a frame: a value shown is the mean of {edge} by {edge}."
+        ),
         "failed": _("The viewer could not start on this browser. The plain view shows the same file."),
         "plain": _("Plain view"),
     }

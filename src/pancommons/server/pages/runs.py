@@ -150,7 +150,7 @@ def as_notebook(page: Paged, shared: Shared, identifier: Identifier, runs: Runs,
         raise HTTPException(404, page.gettext("The pipeline of this run is not installed any more."))
     here = shared.site(page.request).url
     sources = {
-        role: [Source(address=f"{here}/files/{file.file}", name=file.name) for file in several]
+        role: [Source(server=here, file=file.file, name=file.name) for file in several]
         for role, several in run.inputs.items()
     }
     text = runs.hiding.text(notebook(reading.record(runs.folder(run).path), runs.report(run), sources))

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from pancommons.catalogue.ontology.graph import Ontology, core
 from pancommons.catalogue.ontology.stored import stored_ontology
 from pancommons.catalogue.search.asking import MOST
-from pancommons.catalogue.search.choosing import Slice, dataset_ids, record_ids
+from pancommons.catalogue.search.choosing import Choice, Slice, dataset_ids, record_ids
 from pancommons.catalogue.search.facets import Counting, Quantity
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.listing import DatasetHit, dataset_hits, document_hits, instrument_hits
@@ -105,7 +105,11 @@ pages.get("/instruments")(instruments)
 def asked(page: Page, who: Who, at: Now) -> tuple[Chosen, list[Judged], list[Quantity]]:
     """Read the address, and judge its ranges by the parameters that there are."""
     chosen = read(page.request)
-    quantities = Counting(page.shared.database, who, at, chosen.choice).quantities()
+    database = page.shared.database
+    quantities = Counting(database, who, at, chosen.choice).quantities()
+    if {one.name for one in chosen.written} - {one.name for one in quantities}:
+        every = Counting(database, who, at, Choice()).quantities()
+        quantities += [one for one in every if one.name not in {other.name for other in quantities}]
     chosen, judged = judge(chosen, quantities, page.gettext)
     return chosen, judged, quantities
 

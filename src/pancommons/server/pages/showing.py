@@ -20,16 +20,7 @@ from pancommons.runs.run import Run
 
 _PICTURE = re.compile(r"^[A-Za-z0-9][\w.-]{0,120}\.(png|svg|jpe?g|webp)$")
 
-TONES = {
-    "waiting": "quiet",
-    "running": "beam",
-    "stopping": "beam",
-    "done": "ok",
-    "partial": "warn",
-    "stopped": "quiet",
-    "failed": "error",
-}
-"""By state, the class that colours its word."""
+_REGISTERING = 60.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +59,7 @@ class RunShown:
     """A run with everything its page shows, read at one moment."""
 
     run: Run
+    at: datetime
     pipeline: Pipeline | None
     progress: Progress
     elapsed: float | None
@@ -77,6 +69,13 @@ class RunShown:
     merits: Sequence[MeritShown] = ()
     warnings: Sequence[str] = ()
     gone: bool = False
+
+    @property
+    def settling(self) -> bool:
+        """Whether its page has something to wait for: its end, or its result in the catalogue."""
+        ended = self.run.ended
+        made = self.run.state in ("done", "partial") and not self.run.preview and self.run.dataset is None
+        return self.run.active or (made and ended is not None and (self.at - ended).total_seconds() < _REGISTERING)
 
     @property
     def stages(self) -> list[StageProgress]:
@@ -106,6 +105,7 @@ def shown_run(desk: Desk, run: Run, at: datetime) -> RunShown:
         elapsed = max(0.0, ((run.ended or at) - run.started).total_seconds())
     return RunShown(
         run,
+        at,
         pipeline,
         progress,
         elapsed,
@@ -165,7 +165,7 @@ def _left(run: Run, progress: Progress, elapsed: float | None) -> float | None:
     if known and len(known) == len(going):
         return sum(known)
     rest = run.seconds - elapsed
-    return rest if rest > 0 else None
+    return rest if rest > 1 else None
 
 
 def _figures(report: Mapping[str, Any]) -> list[Mapping[str, str]]:

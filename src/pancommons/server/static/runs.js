@@ -75,5 +75,5 @@ if ("active" in now.dataset) {
   const source = new EventSource(`${now.dataset.events}?after=${last}`);
   source.addEventListener("message", soon);
   source.addEventListener("error", soon);
-  setInterval(soon, 5000);
+  setInterval(soon, 3000);
 }
