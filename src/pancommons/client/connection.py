@@ -208,7 +208,7 @@ class Connection:
         if answer.status_code == 401:
             raise SignInNeeded(f"{self.server} wants to know who asks; run: pan login --server {self.server}")
         if answer.status_code >= 500:
-            raise NoAnswer(f"{self.server} says: {told or f'error {answer.status_code}'}")
+            raise NoAnswer(f"{self.server} says: {told or f'error {answer.status_code}'}.")
         raise Refused(told or f"answers {answer.status_code}", file=self.server, status=answer.status_code)
 
     def _told(self, answer: httpx.Response) -> str:

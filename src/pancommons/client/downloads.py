@@ -18,7 +18,7 @@ from pancommons.client.connection import Connection, NoAnswer
 Progress = Callable[[int, int | None], None]
 """Told how many bytes are there, and how many there will be."""
 
-_BLOCK = 1 << 20
+_KEPT = "What has arrived is kept, and the same command goes on with it."
 
 
 class Damaged(PanError):
@@ -54,13 +54,13 @@ def download(connection: Connection, path: str, to: Path, progress: Progress | N
         try:
             digest = _fetch(connection, path, part, note, progress)
             break
+        except NoAnswer as error:
+            raise NoAnswer(f"{error} {_KEPT}") from None
         except httpx.HTTPError:
             if part.exists() and part.stat().st_size > before:
                 tried, since = 0, time.monotonic()
             if not connection.pause(tried, since):
-                raise NoAnswer(
-                    f"{connection.server} breaks off again and again; the same command goes on with {part}."
-                ) from None
+                raise NoAnswer(f"{connection.server} breaks off again and again. {_KEPT}") from None
             tried += 1
     if digest is not None and digests.sha256(part) != digest:
         part.unlink()
@@ -106,7 +106,7 @@ def _left(part: Path, note: Path) -> tuple[int, str | None]:
 
 
 def _take(answer: httpx.Response, file: BinaryIO, place: int, whole: int | None, progress: Progress | None) -> None:
-    for block in answer.iter_raw(_BLOCK):
+    for block in answer.iter_raw():
         file.write(block)
         place += len(block)
         if progress is not None:
