@@ -154,11 +154,13 @@ class Simulator:
     """What ``pan simulate`` calls: ``function(parameters, raw, truth, progress)`` writes the two files.
 
     ``progress`` is called with the fraction done. A role named ``truth``, where the pipeline has one, takes the truth.
+    ``slow`` are parameters of an analysis of these data that takes minutes, for who wants to watch one.
     """
 
     parameters: type[Parameters]
     function: str
     default_name: str
+    slow: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

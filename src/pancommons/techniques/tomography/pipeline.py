@@ -338,6 +338,11 @@ PIPELINE = Pipeline(
         "pan run tomography scan.nxs --try-centres 505:520:1",
         "pan run tomography scan.h5 flats=flats.h5 darks=darks.h5 --centre 512.3 --filter hann",
     ),
-    simulator=Simulator(SimulationParameters, f"{HERE}.simulation.simulate:simulate", "scan.nxs"),
+    simulator=Simulator(
+        SimulationParameters,
+        f"{HERE}.simulation.simulate:simulate",
+        "scan.nxs",
+        slow={"method": "sirt", "iterations": 10000},
+    ),
     samples=(Sample("tomography/tooth.h5", "a tooth, measured at APS"),),
 )
