@@ -15,7 +15,6 @@ from pydantic.fields import FieldInfo
 from pancommons.base.errors import BadInput
 from pancommons.pipelines.declaration import Parameters, Pipeline
 
-
 _NUMBERS = {"float_parsing": "expected a number", "int_parsing": "expected an integer"}
 
 
