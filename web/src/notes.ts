@@ -2,7 +2,7 @@
 export type Words = Record<string, string>;
 
 interface Note {
-  kind: "missing" | "problem" | "link" | "members";
+  kind: "missing" | "problem" | "link" | "averaged" | "members";
   path: string;
   text: string;
 }
@@ -39,7 +39,7 @@ export class Notes {
     const below = this.path === "/" ? "/" : `${this.path}/`;
     const said = [...this.known.values()].filter(({ path }) => path === this.path || path.startsWith(below));
     const lines: string[] = [];
-    for (const kind of ["missing", "problem", "link", "members"]) {
+    for (const kind of ["missing", "problem", "link", "averaged", "members"]) {
       const own = said.filter((note) => note.kind === kind);
       lines.push(...own.slice(0, MOST_OF_A_KIND).map(({ text }) => text));
       if (own.length > MOST_OF_A_KIND) lines.push(this.text("others", { total: own.length - MOST_OF_A_KIND }));
@@ -47,7 +47,7 @@ export class Notes {
     if (lines.join("\n") === this.drawn) return;
     this.drawn = lines.join("\n");
     const box = document.createElement("div");
-    box.className = said.some(({ kind }) => kind !== "members") ? "note warn" : "note";
+    box.className = said.some(({ kind }) => kind !== "members" && kind !== "averaged") ? "note warn" : "note";
     const list = document.createElement("ul");
     for (const line of lines) list.append(Object.assign(document.createElement("li"), { textContent: line }));
     box.append(list);

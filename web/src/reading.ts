@@ -1,5 +1,6 @@
 /** Asking our routes, which tell more than h5grove's: missing sources, why not, and the rest of long groups. */
 import { createBasicFetcher, type Fetcher, type FetcherOptions } from "@h5web/app";
+import { type Stored, stored, values } from "./frames";
 import type { Notes } from "./notes";
 
 interface Child {
@@ -10,6 +11,8 @@ interface Child {
   missing_sources?: string[];
   missing_sources_total?: number;
   target_file?: string;
+  shape?: number[] | null;
+  type?: Parameters<typeof stored>[1];
 }
 
 interface Meta extends Child {
@@ -48,13 +51,20 @@ export function placeOf(treePath: string): Place {
 /** Make the function that the viewer asks with. */
 export function reading(notes: Notes): Fetcher {
   const ask = createBasicFetcher();
+  const known = new Map<string, Stored>();
+
+  function note(path: string, told: Child): void {
+    const kept = stored(told.shape, told.type);
+    if (kept) known.set(path, kept);
+    tell(notes, path, told);
+  }
 
   async function meta(url: string, params: Record<string, string>, options?: FetcherOptions): Promise<ArrayBuffer> {
     const { path, from, to } = placeOf(params.path ?? "/");
     const answer = await ask(url, { path, ...(from > 0 && { first: String(from) }) }, options);
     const told = JSON.parse(new TextDecoder().decode(answer)) as Meta;
-    note(notes, path, told);
-    for (const child of told.children ?? []) note(notes, `${path === "/" ? "" : path}/${child.name}`, child);
+    note(path, told);
+    for (const child of told.children ?? []) note(`${path === "/" ? "" : path}/${child.name}`, child);
     const total = told.children_total;
     if (told.children && total !== undefined) {
       const size = told.children.length;
@@ -72,7 +82,10 @@ export function reading(notes: Notes): Fetcher {
 
   return (url, { file: _, ...params }, options) => {
     if (url.endsWith("/meta")) return meta(url, params, options);
-    return ask(url, params.path === undefined ? params : { ...params, path: placeOf(params.path).path }, options);
+    const path = placeOf(params.path ?? "/").path;
+    const dataset = url.endsWith("/data") && params.format === "bin" ? known.get(path) : undefined;
+    if (dataset) return values(ask, url, { ...params, path }, dataset, notes, options);
+    return ask(url, { ...params, path }, options);
   };
 }
 
@@ -81,7 +94,7 @@ function stretch(notes: Notes, from: number, to: number, total: number): Child {
   return { name: `${name}${MARK}${from}-${to}${MARK}`, kind: "group", attributes: [] };
 }
 
-function note(notes: Notes, path: string, told: Child): void {
+function tell(notes: Notes, path: string, told: Child): void {
   if (told.missing_sources && told.missing_sources.length > 0) {
     const names = told.missing_sources.slice(0, NAMES_TOLD).join(", ");
     const total = told.missing_sources_total ?? told.missing_sources.length;

@@ -3,6 +3,7 @@ import { App, H5GroveProvider, useDataContext } from "@h5web/app";
 import { Component, type ReactNode, useEffect, useMemo, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { Address, shownPath } from "./address";
+import { Hinted, type Hints } from "./hints";
 import { Notes, type Words } from "./notes";
 import { reading } from "./reading";
 
@@ -33,6 +34,7 @@ function Parts({ address }: { address: Address }): null {
 
 function Viewer({ place, words }: { place: HTMLElement; words: Words }): ReactNode {
   const { file = "", name = "", path = "/", slice = "" } = place.dataset;
+  const hints = useMemo(() => JSON.parse(place.dataset.hints ?? "{}") as Hints, [place]);
   const [shown, setShown] = useState<Shown>({ path, slice, step: 0 });
   const notes = useMemo(() => new Notes(document.getElementById("look-notes"), words), [words]);
   const fetcher = useMemo(() => reading(notes), [notes]);
@@ -56,6 +58,7 @@ function Viewer({ place, words }: { place: HTMLElement; words: Words }): ReactNo
 
   return (
     <H5GroveProvider url={new URL(file, location.href).href} filepath={name} fetcher={fetcher}>
+      <Hinted hints={hints} slice={slice} />
       <Parts address={address} />
       <App key={shown.step} initialPath={shown.path} sidebarOpen={innerWidth >= NARROW} disableDarkMode />
     </H5GroveProvider>

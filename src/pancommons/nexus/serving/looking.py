@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pancommons.nexus.read import attribute, nx_class, unit_of
+from pancommons.nexus.read import nx_class, unit_of
 from pancommons.nexus.serving import structure
 from pancommons.nexus.serving.attributes import attribute_values
 from pancommons.nexus.serving.budget import Refused
@@ -19,7 +19,6 @@ from pancommons.nexus.serving.text import plain, sendable
 from pancommons.nexus.serving.types import varies
 from pancommons.nexus.serving.values import dtype_of, read
 from pancommons.nexus.serving.walk import Entity, Link, Walk, link_at
-from pancommons.nexus.text import as_text
 
 MEMBERS, ROWS, COLUMNS = 200, 100, 16
 _LONGEST = 300
@@ -161,6 +160,8 @@ def _draws(walk: Walk, found: Entity, path: str, text: str | None) -> tuple[dict
         axes.append({"name": said, "length": length, "at": along.start if along.single else None})
     return {
         "path": plain(plot.signal),
+        "group": plain(plot.group),
+        "names": [plain(axis.rsplit("/", 1)[-1]) if axis else "." for axis in plot.axes],
         "kind": what.kind,
         "name": brief(name),
         "label": label(what.signal, name),
@@ -168,10 +169,10 @@ def _draws(walk: Walk, found: Entity, path: str, text: str | None) -> tuple[dict
         "slice": written(what.selection, what.signal.shape),
         "axes": axes,
         "log": what.log,
+        "log_axes": what.log_axes,
         "errors": plot.errors is not None,
         "missing": [plain(one) for one in what.missing[:_SMALL]],
         "missing_total": len(what.missing),
-        "style": as_text(attribute(what.signal, "interpretation")) or "",
     }, None
 
 

@@ -99,7 +99,8 @@ def _curves(walk: Walk, what: Shown, figure: Any, axes: Any) -> None:
 def _image(walk: Walk, what: Shown, figure: Any, axes: Any) -> None:
     from matplotlib.colors import LogNorm, Normalize
 
-    pixels, told = frame(what.signal, written(what.selection, what.signal.shape), _MOST_PIXELS, walk.budget, walk.clock)
+    small, told = frame(what.signal, written(what.selection, what.signal.shape), _MOST_PIXELS, walk.budget, walk.clock)
+    pixels = small.astype(np.float32)
     drawn = np.where(pixels > 0, pixels, np.nan) if what.log else pixels
     finite = drawn[np.isfinite(drawn)]
     if finite.size == 0:
