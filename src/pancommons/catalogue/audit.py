@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -45,3 +46,62 @@ def record(
             facts=None if facts is None else dict(facts),
         )
     )
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the audit."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    kind: str | None
+    identifier: str | None
+    facts: Mapping[str, Any] | None
+
+
+def search(
+    connection: Connection,
+    *,
+    who: str | None = None,
+    what: str | None = None,
+    identifier: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Line]:
+    """Find lines of the audit, the newest first; whether somebody may see them is decided by who calls.
+
+    Parameters
+    ----------
+    who, identifier
+        A part of the name of the person, all of the identifier of the record.
+    what
+        The word.
+    since, until
+        From this moment on, before that one.
+    before
+        Go on after the line with this id.
+    """
+    conditions: list[sa.ColumnElement[bool]] = []
+    if who:
+        conditions.append(audit.c.who.contains(who, autoescape=True))
+    if what:
+        conditions.append(audit.c.what == what)
+    if identifier:
+        conditions.append(audit.c.identifier == identifier)
+    if since:
+        conditions.append(audit.c.at >= since)
+    if until:
+        conditions.append(audit.c.at < until)
+    if before is not None:
+        conditions.append(audit.c.id < before)
+    rows = connection.execute(sa.select(audit).where(*conditions).order_by(audit.c.id.desc()).limit(limit))
+    return [Line(row.id, row.at, row.who, row.what, row.kind, row.identifier, row.facts) for row in rows]
+
+
+def words(connection: Connection) -> list[str]:
+    """List the words that tell what was done, as far as it was done."""
+    return list(connection.execute(sa.select(audit.c.what).distinct().order_by(audit.c.what)).scalars())

@@ -18,7 +18,7 @@ from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.mounting import mount
-from pancommons.server.pages import about, analyse, choices, dataset, home, look, persistent, records
+from pancommons.server.pages import about, admin, analyse, choices, dataset, home, look, mine, persistent, records
 from pancommons.server.pages import runs as run_pages
 from pancommons.server.pages import search as search_pages
 from pancommons.server.pages import techniques as technique_pages
@@ -74,7 +74,7 @@ def create_app(services: Services) -> FastAPI:
     for made in (search, techniques, scoring, federated):
         app.include_router(made.router(prefix))
     app.include_router(search.nothing_else(prefix))
-    for part in (home, choices, look, search_pages, technique_pages, analyse, run_pages):
+    for part in (home, choices, look, search_pages, technique_pages, analyse, run_pages, mine, admin):
         app.include_router(part.pages)
     app.include_router(run_pages.files)
     for part in (sign_in, device, me):
