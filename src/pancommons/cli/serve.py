@@ -15,18 +15,24 @@ def add(app: typer.Typer) -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on [default: 8000].")] = None,
+    print_unit: Annotated[
+        bool, typer.Option("--print-unit", help="Print a unit for systemd, and serve nothing.")
+    ] = False,
 ) -> None:
     """Serve the catalogue: the search API, OAI-PMH, DCAT. The database is made where there is none."""
     import ipaddress
     import socket
 
-    import uvicorn
-
     from pancommons.base.errors import BadInput
     from pancommons.base.settings import settings
     from pancommons.server.app import create_app
     from pancommons.server.services import Services
+    from pancommons.server.serving import serve as answer
+    from pancommons.server.serving import unit
 
+    if print_unit:
+        print(unit(settings()), end="")
+        return
     told, signin = settings().server, settings().signin
     place, number = host or told.host, told.port if port is None else port
     try:
@@ -46,5 +52,4 @@ def serve(
     print(f"Serving on http://{shown}:{own[1]} (Ctrl-C ends it)", flush=True)
     if not signin.providers and not ipaddress.ip_address(own[0]).is_loopback:
         print("Nobody can sign in: whoever asks from elsewhere sees what is public.", flush=True)
-    config = uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False, date_header=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    answer(app, listener)

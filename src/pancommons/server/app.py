@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from threading import Event
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response
@@ -63,6 +64,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    app.state.ending = Event()
     app.state.federation = federation
     app.state.signin = Desk.open(services)
     app.state.runs, supervisor = open_desk(services)

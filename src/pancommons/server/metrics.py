@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 
+import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -16,6 +17,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pancommons.catalogue.access import Role
+from pancommons.runs.tables import STATES, runs
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.visitor import Asking, from_here
 from pancommons.store.engine import Database
@@ -23,6 +25,7 @@ from pancommons.store.engine import Database
 router = APIRouter()
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LOOK = 5.0
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -102,13 +105,18 @@ def _template(scope: Scope) -> str:
 
 
 class _Parts(Collector):
-    """What is looked at when somebody asks: readers and connections."""
+    """What is looked at when somebody asks: runs, readers and connections."""
 
     def __init__(self, database: Database, readers: Readers) -> None:
         self._database, self._readers = database, readers
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Look at everything."""
+        states = dict.fromkeys(STATES, 0)
+        with self._database.read(_LOOK) as connection:
+            query = sa.select(runs.c.state, sa.func.count()).where(runs.c.removed.is_(None)).group_by(runs.c.state)
+            states.update(connection.execute(query).tuples())
+        yield _by("pancommons_runs", "Runs that people asked for, and that are there.", "state", states.items())
         yield _by("pancommons_readers", "Processes that read HDF5 files.", "state", self._readers.states().items())
         pool = self._database.reader.pool
         yield _by(

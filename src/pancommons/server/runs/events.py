@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 from typing import Annotated
 
 import anyio
@@ -60,18 +61,23 @@ async def events(
     first = await run_sync(tail.more)
     if not first and not run.active and after:
         return Response(status_code=204, headers=_PRIVATE)
-    stream = _stream(desk, identifier, who, tail, first)
+    stream = _stream(desk, identifier, who, tail, first, request.app.state.ending)
     headers = {**_PRIVATE, "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 async def _stream(
-    desk: Desk, identifier: str, who: Principal, tail: Tail, found: list[tuple[int, dict[str, object]]]
+    desk: Desk,
+    identifier: str,
+    who: Principal,
+    tail: Tail,
+    found: list[tuple[int, dict[str, object]]],
+    ending: Event,
 ) -> AsyncIterator[str]:
     beat = asked = time.monotonic()
     quiet = 0
     yield "retry: 2000\n\n"
-    while True:
+    while not ending.is_set():
         for line, event in found:
             yield f"id: {line}\ndata: {json.dumps(desk.shown(event), ensure_ascii=False)}\n\n"
         now = time.monotonic()
