@@ -11,7 +11,7 @@ from pancommons.catalogue.tables import instruments, instruments_text
 from pancommons.store.engine import Database
 from pancommons.store.ranking import score
 from pancommons.store.rows import insert_rows
-from pancommons.store.text import text_row, with_substring, with_words
+from pancommons.store.text import text_rows, with_substring, with_words
 from pancommons.store.words import folded, terms
 
 words = st.sampled_from(
@@ -46,11 +46,9 @@ def fill(connection: sa.Connection, rows: list[tuple[str, str]]) -> None:
     numbered = [{"id": n, "identifier": str(n), "pid": str(n), "sequence": n, **common} for n in range(len(rows))]
     insert_rows(connection, instruments, numbered)
     dialect = connection.dialect.name
-    insert_rows(
-        connection,
-        instruments_text.table,
-        [text_row(dialect, n, title, body, [title, body]) for n, (title, body) in enumerate(rows)],
-    )
+    for n, (title, body) in enumerate(rows):
+        for table, row in text_rows(dialect, instruments_text, n, title, body, [title, body]):
+            insert_rows(connection, table, [row])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -89,9 +87,9 @@ def test_phrases_and_beginnings(database: Database) -> None:
 def test_the_index_follows_changes(database: Database) -> None:
     with database.write() as connection:
         fill(connection, [("old words", "")])
-        table, dialect = instruments_text.table, connection.dialect.name
-        new = text_row(dialect, 0, "new text", "", ["new text"])
-        connection.execute(sa.update(table).where(table.c.id == 0).values(new))
+        dialect = connection.dialect.name
+        for table, new in text_rows(dialect, instruments_text, 0, "new text", "", ["new text"]):
+            connection.execute(sa.update(table).where(table.c.id == 0).values(new))
         assert connection.execute(with_words(dialect, instruments_text, ["old"])).all() == []
         assert connection.execute(with_substring(dialect, instruments_text, "old")).all() == []
         assert connection.execute(with_words(dialect, instruments_text, ["new"])).all() == [(0,)]

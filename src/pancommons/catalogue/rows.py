@@ -14,9 +14,9 @@ from pancommons.catalogue.identifiers import new_identifier
 from pancommons.catalogue.policy import Opening, Policy
 from pancommons.catalogue.records import Dataset, Document, Instrument, Parameter, Record, Sample, kind_of
 from pancommons.catalogue.references import References
-from pancommons.catalogue.tables import dataset_documents, dataset_samples, dataset_techniques
+from pancommons.catalogue.tables import TEXTS, dataset_documents, dataset_samples, dataset_techniques
 from pancommons.store.schema import floor
-from pancommons.store.text import text_row
+from pancommons.store.text import text_rows
 
 Row = dict[str, Any]
 
@@ -210,24 +210,28 @@ def _parameter(parameter: Parameter) -> Row:
     }
 
 
-def searched_row(dialect: str, record: Record, key: int, known: References) -> Row:
-    """Make the row of the text index.
+def searched_rows(dialect: str, record: Record, key: int, known: References) -> list[tuple[sa.Table, Row]]:
+    """Make the rows of the text index, each with its table.
 
     Neither names of people nor those of samples are in a dataset's text: they may be protected where the
     dataset itself is not.
     """
+    words: list[str | None]
     if isinstance(record, Dataset):
         words = [record.summary, *record.keywords, *(known.techniques[pid].name for pid in record.techniques)]
         if record.instrument:
             words.append(known.instruments[record.instrument].name)
-        return text_row(dialect, key, record.title, _joined(words), [record.title])
-    if isinstance(record, Document):
+        title, letters = record.title, [record.title]
+    elif isinstance(record, Document):
         words = [record.summary, *record.keywords]
-        return text_row(dialect, key, record.title, _joined(words), [record.title, record.summary])
-    if isinstance(record, Instrument):
+        title, letters = record.title, [record.title, record.summary or ""]
+    elif isinstance(record, Instrument):
         words = [record.facility, record.description]
-        return text_row(dialect, key, record.name, _joined(words), [record.name, record.facility])
-    return text_row(dialect, key, record.name, record.description or "", [record.name, record.description])
+        title, letters = record.name, [record.name, record.facility]
+    else:
+        words = [record.description]
+        title, letters = record.name, [record.name, record.description or ""]
+    return text_rows(dialect, TEXTS[kind_of(record)], key, title, _joined(words), letters)
 
 
 def _joined(words: list[str | None]) -> str:

@@ -19,6 +19,7 @@ def _record_columns() -> list[sa.Column[Any] | sa.CheckConstraint]:
     it is open, in the future embargoed, and where there is none restricted to the team. ``discoverable_from``
     is the same for the metadata, never later. ``sequence`` grows with every change of any record, and a
     deleted record stays, so that harvesters learn of it. ``owner`` is the person (as signed in) who made it.
+    ``edited`` names the fields that a person edited here, which files do not change any more.
     """
     return [
         sa.Column("id", Key, primary_key=True, autoincrement=False),
@@ -31,6 +32,7 @@ def _record_columns() -> list[sa.Column[Any] | sa.CheckConstraint]:
         sa.Column("data_class", Text, nullable=False),
         sa.Column("policy", Text, nullable=False),
         sa.Column("digest", Text, nullable=False),
+        sa.Column("edited", sa.JSON(none_as_null=True)),
         sa.Column("created_at", Instant, nullable=False),
         sa.Column("updated_at", Instant, nullable=False),
         sa.Column("deleted_at", Instant),
@@ -104,11 +106,12 @@ datasets = sa.Table(
     sa.CheckConstraint("kind IN ('raw', 'processed', 'simulated')", name="kind"),
 )
 for _table in (documents, instruments, samples):
-    sa.Index(f"ix_{_table.name}_discoverable", _table.c.discoverable_from, _table.c.deleted_at)
+    sa.Index(f"ix_{_table.name}_discoverable", _table.c.discoverable_from, _table.c.deleted_at, _table.c.id)
 for _table in (documents, instruments, samples, datasets):
     sa.Index(f"ix_{_table.name}_updated", _table.c.updated_at, _table.c.sequence)
+# With the id PostgreSQL finds out who may see what without the wide table; SQLite has it in every index.
 sa.Index("ix_datasets_public", datasets.c.public_from, datasets.c.deleted_at, datasets.c.findable_from)
-sa.Index("ix_datasets_findable", datasets.c.findable_from, datasets.c.deleted_at)
+sa.Index("ix_datasets_findable", datasets.c.findable_from, datasets.c.deleted_at, datasets.c.id)
 sa.Index("ix_datasets_creation", datasets.c.creation_date, datasets.c.id)
 sa.Index("ix_datasets_title", datasets.c.title)
 sa.Index("ix_datasets_instrument", datasets.c.instrument_id, datasets.c.creation_date)

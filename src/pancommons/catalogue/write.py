@@ -20,7 +20,7 @@ from pancommons.catalogue.policy import Policy, adopt
 from pancommons.catalogue.read import find, resource
 from pancommons.catalogue.records import Dataset, Document, Record, kind_of
 from pancommons.catalogue.references import Known, References, look_up
-from pancommons.catalogue.rows import digest, opening, part_rows, record_row, searched_row
+from pancommons.catalogue.rows import digest, opening, part_rows, record_row, searched_rows
 from pancommons.catalogue.tables import RECORDS, TEXTS, dataset_documents, dataset_samples, dataset_techniques
 from pancommons.store.engine import Database
 from pancommons.store.functions import among
@@ -191,7 +191,7 @@ def _store(
     policy: Policy,
     at: datetime,
 ) -> dict[str, str]:
-    table, text = RECORDS[kind], TEXTS[kind].table
+    table = RECORDS[kind]
     ids = numbers(connection, "id")
     keys = {one.pid: there[one.pid].id if one.pid in there else next(ids) for one in records}
     if kind == "document":
@@ -212,7 +212,8 @@ def _store(
     for one in records:
         for part, row in part_rows(one, keys[one.pid], known, ids):
             by_table[part].append(row)
-        by_table[text].append(searched_row(connection.dialect.name, one, keys[one.pid], known))
+        for part, row in searched_rows(connection.dialect.name, one, keys[one.pid], known):
+            by_table[part].append(row)
     for part, part_of in by_table.items():
         insert_rows(connection, part, part_of)
     if kind == "dataset":
@@ -247,8 +248,8 @@ def _clear(connection: Connection, kind: str, ids: list[int], *, but: sa.Table |
         for table in _OF_DOCUMENT:
             connection.execute(sa.delete(table).where(among(table.c.document_id, ids)))
     connection.execute(sa.delete(parts.pids).where(parts.pids.c.kind == kind, among(parts.pids.c.record_id, ids)))
-    text = TEXTS[kind].table
-    connection.execute(sa.delete(text).where(among(text.c.id, ids)))
+    for text in (TEXTS[kind].table, TEXTS[kind].letters):
+        connection.execute(sa.delete(text).where(among(text.c.id, ids)))
 
 
 def delete(connection: Connection, kind: str, key: str, *, by: Principal, at: datetime) -> None:

@@ -30,11 +30,15 @@ class TextIndex:
     Attributes
     ----------
     table
-        ``id`` (that of the record), ``title`` and ``body`` (stemmed terms parted by spaces), ``folded``
-        (the searched fields in lower case, parted by line ends), and ``vector`` on PostgreSQL.
+        ``id`` (that of the record), ``title`` and ``body`` (stemmed terms parted by spaces), and ``vector`` on
+        PostgreSQL.
+    letters
+        ``id`` and ``folded`` (the searched fields in lower case, parted by line ends): a narrow table, because
+        PostgreSQL looks at each text again that its index finds.
     """
 
     table: sa.Table
+    letters: sa.Table
 
     @property
     def words(self) -> str:
@@ -52,21 +56,27 @@ def text_index(records: sa.Table) -> TextIndex:
     table = sa.Table(
         f"{records.name}_text",
         METADATA,
-        sa.Column("id", Key, sa.ForeignKey(records.c.id, ondelete="CASCADE"), primary_key=True, autoincrement=False),
+        _id(records),
         sa.Column("title", Text, nullable=False),
         sa.Column("body", Text, nullable=False),
-        sa.Column("folded", Text, nullable=False),
         sa.Column("vector", sa.Text().with_variant(postgresql.TSVECTOR(), "postgresql")),
     )
-    for name, kind, operators in (("vector", "gin", {}), ("folded", "gin", {"folded": "gin_trgm_ops"})):
-        sa.Index(f"ix_{table.name}_{name}", table.c[name], postgresql_using=kind, postgresql_ops=operators).ddl_if(
-            dialect="postgresql"
-        )
-    return TextIndex(table)
+    letters = sa.Table(f"{records.name}_letters", METADATA, _id(records), sa.Column("folded", Text, nullable=False))
+    for column, operators in ((table.c.vector, {}), (letters.c.folded, {"folded": "gin_trgm_ops"})):
+        name = f"ix_{column.table.name}_{column.name}"
+        sa.Index(name, column, postgresql_using="gin", postgresql_ops=operators).ddl_if(dialect="postgresql")
+    return TextIndex(table, letters)
 
 
-def text_row(dialect: str, key: int, title: str, body: str, fields: Sequence[str | None]) -> dict[str, Any]:
-    """Make the row of a record.
+def _id(records: sa.Table) -> sa.Column[int]:
+    key = sa.ForeignKey(records.c.id, ondelete="CASCADE")
+    return sa.Column("id", Key, key, primary_key=True, autoincrement=False)
+
+
+def text_rows(
+    dialect: str, index: TextIndex, key: int, title: str, body: str, fields: Sequence[str | None]
+) -> list[tuple[sa.Table, dict[str, Any]]]:
+    """Make the rows of a record, each with its table.
 
     Parameters
     ----------
@@ -79,13 +89,13 @@ def text_row(dialect: str, key: int, title: str, body: str, fields: Sequence[str
     """
     in_title, in_body = split(title), split(body)
     folded = SEPARATOR.join(field.lower().replace(SEPARATOR, " ") for field in fields if field)
-    return {
+    words = {
         "id": key,
         "title": _clean(" ".join(in_title)),
         "body": _clean(" ".join(in_body)),
-        "folded": _clean(folded),
         "vector": _vector(in_title, in_body) if dialect == "postgresql" else None,
     }
+    return [(index.table, words), (index.letters, {"id": key, "folded": _clean(folded)})]
 
 
 def vector(title: str, body: str) -> str:
@@ -147,12 +157,12 @@ def with_substring(dialect: str, index: TextIndex, literal: str) -> Select[tuple
     """
     literal = literal.lower()
     if len(literal) < _GRAM:
-        return sa.select(index.table.c.id).where(contains(index.table.c.folded, literal))
+        return sa.select(index.letters.c.id).where(contains(index.letters.c.folded, literal))
     if dialect == "sqlite":
         hits = sa.table(index.grams, sa.column("rowid", Key))
         quoted = '"' + literal.replace('"', '""') + '"'
         return sa.select(hits.c.rowid.label("id")).where(sa.literal_column(index.grams).op("MATCH")(quoted))
-    return sa.select(index.table.c.id).where(index.table.c.folded.contains(literal, autoescape=True))
+    return sa.select(index.letters.c.id).where(index.letters.c.folded.contains(literal, autoescape=True))
 
 
 _GRAM = 3

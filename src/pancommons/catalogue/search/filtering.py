@@ -76,7 +76,7 @@ def _text(literal: str, model: Model, table: Alias, ground: Ground) -> ColumnEle
         return sa.or_(*(contains(field, literal, ignore_case=True) for field in fields))
     if ground.dialect == "postgresql":
         return table.c.id.in_(text_ids(literal, model, ground))
-    text = ground.alias(index.table)
+    text = ground.alias(index.letters)
     return sa.exists().where(text.c.id == table.c.id, contains(text.c.folded, _one_line(literal)))
 
 

@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("data_class", Text, nullable=False),
         sa.Column("policy", Text, nullable=False),
         sa.Column("digest", Text, nullable=False),
+        sa.Column("edited", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("deleted_at", Instant(), nullable=True),
@@ -88,7 +89,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("pid", name=op.f("uq_documents_pid")),
         sa.UniqueConstraint("sequence", name=op.f("uq_documents_sequence")),
     )
-    op.create_index("ix_documents_discoverable", "documents", ["discoverable_from", "deleted_at"], unique=False)
+    op.create_index("ix_documents_discoverable", "documents", ["discoverable_from", "deleted_at", "id"], unique=False)
     op.create_index(op.f("ix_documents_doi"), "documents", ["doi"], unique=False)
     op.create_index(op.f("ix_documents_proposal_id"), "documents", ["proposal_id"], unique=False)
     op.create_index("ix_documents_release", "documents", ["release_date"], unique=False)
@@ -139,10 +140,16 @@ def upgrade() -> None:
         sa.Column("id", Key, autoincrement=False, nullable=False),
         sa.Column("title", Text, nullable=False),
         sa.Column("body", Text, nullable=False),
-        sa.Column("folded", Text, nullable=False),
         sa.Column("vector", Vector, nullable=True),
         sa.ForeignKeyConstraint(["id"], ["documents.id"], name=op.f("fk_documents_text_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_documents_text")),
+    )
+    op.create_table(
+        "documents_letters",
+        sa.Column("id", Key, autoincrement=False, nullable=False),
+        sa.Column("folded", Text, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["documents.id"], name=op.f("fk_documents_letters_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_documents_letters")),
     )
     op.create_table(
         "instruments",
@@ -156,6 +163,7 @@ def upgrade() -> None:
         sa.Column("data_class", Text, nullable=False),
         sa.Column("policy", Text, nullable=False),
         sa.Column("digest", Text, nullable=False),
+        sa.Column("edited", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("deleted_at", Instant(), nullable=True),
@@ -173,7 +181,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("pid", name=op.f("uq_instruments_pid")),
         sa.UniqueConstraint("sequence", name=op.f("uq_instruments_sequence")),
     )
-    op.create_index("ix_instruments_discoverable", "instruments", ["discoverable_from", "deleted_at"], unique=False)
+    op.create_index(
+        "ix_instruments_discoverable", "instruments", ["discoverable_from", "deleted_at", "id"], unique=False
+    )
     op.create_index("ix_instruments_name", "instruments", ["name"], unique=False)
     op.create_index(op.f("ix_instruments_proposal_id"), "instruments", ["proposal_id"], unique=False)
     op.create_index("ix_instruments_updated", "instruments", ["updated_at", "sequence"], unique=False)
@@ -189,6 +199,7 @@ def upgrade() -> None:
         sa.Column("data_class", Text, nullable=False),
         sa.Column("policy", Text, nullable=False),
         sa.Column("digest", Text, nullable=False),
+        sa.Column("edited", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("deleted_at", Instant(), nullable=True),
@@ -205,7 +216,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("pid", name=op.f("uq_samples_pid")),
         sa.UniqueConstraint("sequence", name=op.f("uq_samples_sequence")),
     )
-    op.create_index("ix_samples_discoverable", "samples", ["discoverable_from", "deleted_at"], unique=False)
+    op.create_index("ix_samples_discoverable", "samples", ["discoverable_from", "deleted_at", "id"], unique=False)
     op.create_index(op.f("ix_samples_proposal_id"), "samples", ["proposal_id"], unique=False)
     op.create_index("ix_samples_updated", "samples", ["updated_at", "sequence"], unique=False)
     op.create_table(
@@ -254,6 +265,7 @@ def upgrade() -> None:
         sa.Column("data_class", Text, nullable=False),
         sa.Column("policy", Text, nullable=False),
         sa.Column("digest", Text, nullable=False),
+        sa.Column("edited", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("deleted_at", Instant(), nullable=True),
@@ -290,7 +302,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("sequence", name=op.f("uq_datasets_sequence")),
     )
     op.create_index("ix_datasets_creation", "datasets", ["creation_date", "id"], unique=False)
-    op.create_index("ix_datasets_findable", "datasets", ["findable_from", "deleted_at"], unique=False)
+    op.create_index("ix_datasets_findable", "datasets", ["findable_from", "deleted_at", "id"], unique=False)
     op.create_index("ix_datasets_instrument", "datasets", ["instrument_id", "creation_date"], unique=False)
     op.create_index(op.f("ix_datasets_proposal_id"), "datasets", ["proposal_id"], unique=False)
     op.create_index("ix_datasets_public", "datasets", ["public_from", "deleted_at", "findable_from"], unique=False)
@@ -321,20 +333,32 @@ def upgrade() -> None:
         sa.Column("id", Key, autoincrement=False, nullable=False),
         sa.Column("title", Text, nullable=False),
         sa.Column("body", Text, nullable=False),
-        sa.Column("folded", Text, nullable=False),
         sa.Column("vector", Vector, nullable=True),
         sa.ForeignKeyConstraint(["id"], ["instruments.id"], name=op.f("fk_instruments_text_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instruments_text")),
+    )
+    op.create_table(
+        "instruments_letters",
+        sa.Column("id", Key, autoincrement=False, nullable=False),
+        sa.Column("folded", Text, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["instruments.id"], name=op.f("fk_instruments_letters_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instruments_letters")),
     )
     op.create_table(
         "samples_text",
         sa.Column("id", Key, autoincrement=False, nullable=False),
         sa.Column("title", Text, nullable=False),
         sa.Column("body", Text, nullable=False),
-        sa.Column("folded", Text, nullable=False),
         sa.Column("vector", Vector, nullable=True),
         sa.ForeignKeyConstraint(["id"], ["samples.id"], name=op.f("fk_samples_text_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_samples_text")),
+    )
+    op.create_table(
+        "samples_letters",
+        sa.Column("id", Key, autoincrement=False, nullable=False),
+        sa.Column("folded", Text, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["samples.id"], name=op.f("fk_samples_letters_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_samples_letters")),
     )
     op.create_table(
         "dataset_documents",
@@ -382,10 +406,16 @@ def upgrade() -> None:
         sa.Column("id", Key, autoincrement=False, nullable=False),
         sa.Column("title", Text, nullable=False),
         sa.Column("body", Text, nullable=False),
-        sa.Column("folded", Text, nullable=False),
         sa.Column("vector", Vector, nullable=True),
         sa.ForeignKeyConstraint(["id"], ["datasets.id"], name=op.f("fk_datasets_text_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets_text")),
+    )
+    op.create_table(
+        "datasets_letters",
+        sa.Column("id", Key, autoincrement=False, nullable=False),
+        sa.Column("folded", Text, nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["datasets.id"], name=op.f("fk_datasets_letters_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets_letters")),
     )
     op.create_table(
         "files",
@@ -537,28 +567,30 @@ def _index_postgresql() -> None:
         op.execute(f"CREATE INDEX ix_{name}_text_vector ON {name}_text USING gin (vector)")
         # So many words are counted that a word which is not among them is known to be rare, and looked up.
         op.execute(f"ALTER TABLE {name}_text ALTER COLUMN vector SET STATISTICS 1000")
-        op.execute(f"CREATE INDEX ix_{name}_text_folded ON {name}_text USING gin (folded gin_trgm_ops)")
+        op.execute(f"CREATE INDEX ix_{name}_letters_folded ON {name}_letters USING gin (folded gin_trgm_ops)")
 
 
 def _index_sqlite() -> None:
     op.execute("CREATE INDEX ix_parameters_text ON parameters (name, text, dataset_id) WHERE text IS NOT NULL")
     for name in SEARCHED:
-        table = f"{name}_text"
-        shared = f"content='{table}', content_rowid='id'"
-        words, grams = "unicode61 remove_diacritics 0", "trigram case_sensitive 1"
-        op.execute(f"CREATE VIRTUAL TABLE {table}_words USING fts5(title, body, {shared}, tokenize='{words}')")
-        op.execute(f"CREATE VIRTUAL TABLE {table}_grams USING fts5(folded, {shared}, tokenize='{grams}')")
-        added = _fill(table, "new", "")
-        gone = _fill(table, "old", "'delete'")
-        op.execute(f"CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN {added} END")
-        op.execute(f"CREATE TRIGGER {table}_gone AFTER DELETE ON {table} BEGIN {gone} END")
-        op.execute(f"CREATE TRIGGER {table}_changed AFTER UPDATE ON {table} BEGIN {gone} {added} END")
+        words, letters = f"{name}_text", f"{name}_letters"
+        _virtual(f"{words}_words", words, ("title", "body"), "unicode61 remove_diacritics 0")
+        _virtual(f"{words}_grams", letters, ("folded",), "trigram case_sensitive 1")
 
 
-def _fill(table: str, row: str, command: str) -> str:
-    statements = []
-    for index, columns in ((f"{table}_words", ("title", "body")), (f"{table}_grams", ("folded",))):
-        names = ", ".join(([index] if command else []) + ["rowid", *columns])
-        values = ", ".join(([command] if command else []) + [f"{row}.id", *(f"{row}.{column}" for column in columns)])
-        statements.append(f"INSERT INTO {index} ({names}) VALUES ({values});")  # noqa: S608
-    return " ".join(statements)
+def _virtual(index: str, table: str, columns: tuple[str, ...], tokenize: str) -> None:
+    listed = ", ".join(columns)
+    op.execute(
+        f"CREATE VIRTUAL TABLE {index} "
+        f"USING fts5({listed}, content='{table}', content_rowid='id', tokenize='{tokenize}')"
+    )
+    added, gone = _fill(index, columns, "new", ""), _fill(index, columns, "old", "'delete'")
+    op.execute(f"CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN {added} END")
+    op.execute(f"CREATE TRIGGER {table}_gone AFTER DELETE ON {table} BEGIN {gone} END")
+    op.execute(f"CREATE TRIGGER {table}_changed AFTER UPDATE ON {table} BEGIN {gone} {added} END")
+
+
+def _fill(index: str, columns: tuple[str, ...], row: str, command: str) -> str:
+    names = ", ".join(([index] if command else []) + ["rowid", *columns])
+    values = ", ".join(([command] if command else []) + [f"{row}.id", *(f"{row}.{column}" for column in columns)])
+    return f"INSERT INTO {index} ({names}) VALUES ({values});"  # noqa: S608
