@@ -31,7 +31,7 @@ class Hiding:
                 shown.setdefault(text, "")
         self._shown = shown
         folders = "|".join(re.escape(text) for text in sorted(shown, key=len, reverse=True))
-        self._paths = re.compile(rf"(?<![\w.~-])(?:file://)?({folders})(?:/|(?![\w.-]))")
+        self._paths = re.compile(rf"(?<![\w.~-])(?:file://)?({folders})(?:/|(?![\w-]|\.\w))")
 
     def text(self, text: str) -> str:
         """Replace every folder of the server in a text."""
