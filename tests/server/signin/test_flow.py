@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from html import unescape
-from pathlib import Path
 from re import search
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -24,7 +22,7 @@ from pancommons.catalogue.principals import grant
 from pancommons.server.services import now
 from pancommons.server.signin.accounts import disable
 from pancommons.server.signin.secret import digest
-from pancommons.store.engine import Database, open_database
+from pancommons.store.engine import Database
 from tests.oidc import NAVIGATES, OpenID, form, sign_in, signed_in_server, to_portal
 
 COOKIE = "pancommons-session"
@@ -33,14 +31,6 @@ RULES = [
     {"entitlement": f"{GROUP}:data-office", "role": "data manager"},
     {"entitlement": f"{GROUP}:admins:role=owner", "role": "administrator"},
 ]
-
-
-@pytest.fixture(scope="module")
-def kept(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    file = tmp_path_factory.mktemp("flow") / "one.db"
-    database = open_database(f"sqlite:///{shutil.copy(empty_sqlite, file)}")
-    yield database
-    database.close()
 
 
 @pytest.fixture(scope="module")

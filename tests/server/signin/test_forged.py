@@ -13,9 +13,12 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from joserfc.jwk import OctKey, RSAKey
+from starlette.testclient import TestClient
 
 from pancommons.base.settings import Settings
 from pancommons.catalogue.ledger import audit
+from pancommons.server.app import create_app
+from pancommons.server.services import Services
 from pancommons.server.signin import provider as provider_module
 from pancommons.store.engine import Database
 from tests.oidc import NAVIGATES
@@ -231,3 +234,50 @@ def test_a_provider_is_asked_only_when_somebody_chose_it(forger: Forger, portal:
     httpx.get(f"{portal}/signin", headers={"Accept": "text/html"})
     httpx.get(f"{portal}/signin/facility/start")
     assert forger.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "root", "cookie", "path"),
+    [
+        ("https://portal.example", "", "__Host-{}", "/"),
+        ("https://portal.example", "/commons", "__Secure-{}", "/commons"),
+        ("http://127.0.0.1:8000", "", "pancommons-{}", "/"),
+    ],
+)
+def test_cookies_are_as_narrow_as_the_address_allows(
+    forger: Forger, sqlite_database: Database, address: str, root: str, cookie: str, path: str
+) -> None:
+    told = Settings(signin={"providers": [forger.settings()]}, server={"root_path": root})
+    browser = TestClient(create_app(Services(sqlite_database, told)), base_url=address, follow_redirects=False)
+    begun = browser.get(f"{root}/signin/facility/start?next={root}/runs", headers=NAVIGATES)
+    sent = parse_qs(urlsplit(begun.headers["location"]).query)
+    assert sent["redirect_uri"] == [f"{address}{root}/signin/facility/callback"]
+    forger.token = lambda: forger.signed(forger.claims(nonce=sent["nonce"][0]))
+    params = {"code": "c", "state": sent["state"][0]}
+    done = browser.get(f"{root}/signin/facility/callback", params=params)
+    assert (done.status_code, done.headers["location"]) == (303, f"{root}/runs")
+    put = begun.headers.get_list("set-cookie") + done.headers.get_list("set-cookie")
+    assert [one.partition("=")[0] for one in put] == [cookie.format(one) for one in ("signin", "signin", "session")]
+    for one in put:
+        parts = {part.strip().lower() for part in one.split(";")[1:]}
+        assert {"httponly", "samesite=lax", f"path={path}"} <= parts
+        assert ("secure" in parts) == address.startswith("https")
+        assert not any(part.startswith("domain") for part in parts)
+    known = browser.get(f"{root}/me/account").json()["known_by"]
+    assert known == "session"
+
+
+def test_nobody_signs_in_without_https_from_afar(forger: Forger, sqlite_database: Database) -> None:
+    told = Settings(signin={"providers": [forger.settings()]})
+    browser = TestClient(create_app(Services(sqlite_database, told)), base_url="http://portal.example")
+    answer = browser.get("/signin/facility/start", headers=NAVIGATES, follow_redirects=False)
+    assert answer.status_code == 403 and "https" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_where_a_proxy_has_https_cookies_are_as_with_https(forger: Forger, sqlite_database: Database) -> None:
+    told = Settings(signin={"providers": [forger.settings()]}, site={"url": "https://portal.example"})
+    browser = TestClient(create_app(Services(sqlite_database, told)), base_url="http://127.0.0.1:8000")
+    begun = browser.get("/signin/facility/start", headers=NAVIGATES, follow_redirects=False)
+    assert begun.headers["set-cookie"].startswith("__Host-signin=") and "Secure" in begun.headers["set-cookie"]
+    assert "redirect_uri=https%3A%2F%2Fportal.example%2Fsignin" in begun.headers["location"]
