@@ -22,7 +22,7 @@ from pancommons.catalogue.formats.dublincore import ELEMENTS, oai_dc
 from pancommons.catalogue.formats.schemaorg import schemaorg
 from pancommons.catalogue.formats.xml import address, license_url
 from pancommons.catalogue.oai.harvest import describe_datasets
-from pancommons.catalogue.read import Found, fetch, unreadable
+from pancommons.catalogue.read import Found, unreadable
 from pancommons.catalogue.records import Dataset, File
 from pancommons.server.search_asked import json_answer
 
@@ -69,13 +69,16 @@ ENDINGS = dict(FORMS.values())
 OFFERED = (HTML, "application/xhtml+xml", JSON, *FORMS)
 
 
-def describe_one(connection: Connection, identifier: str, site: Site, at: datetime) -> Description | None:
-    """Describe a dataset as anybody may see it, with the files that anybody may have; None where nobody may."""
-    described = describe_datasets(connection, [identifier], site, at).get(identifier)
-    if described is None or described.access != "open":
-        return described
-    found = fetch(connection, "dataset", identifier, ANONYMOUS, at)
-    if not isinstance(found, Found) or not isinstance(found.record, Dataset):
+def describe_one(connection: Connection, found: Found, site: Site, at: datetime) -> Description | None:
+    """Describe a dataset as anybody may see it, with the files that anybody may have; None where nobody may.
+
+    Parameters
+    ----------
+    found
+        As whoever asks may have it: what a token of theirs is not made for is left out, public or not.
+    """
+    described = describe_datasets(connection, [found.identifier], site, at).get(found.identifier)
+    if described is None or described.access != "open" or not isinstance(found.record, Dataset):
         return described
     files = served(connection, found.record.files[:_MOST_DOWNLOADS], ANONYMOUS, at)
     return replace(

@@ -13,9 +13,11 @@ from starlette.exceptions import HTTPException
 from pancommons.catalogue.formats.dcat import dcat
 from pancommons.catalogue.formats.xml import stamp
 from pancommons.catalogue.oai.harvest import describe_datasets, headers
+from pancommons.catalogue.read import Found, fetch
 from pancommons.server.landing import ENDINGS, Make, describe_one
 from pancommons.server.mounting import below
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.visitor import Who
 
 router = APIRouter()
 
@@ -43,10 +45,11 @@ def jsonld(request: Request, shared: Shared, at: Now, after: After = 0) -> Respo
 def _form(make: Make) -> Callable[..., Response]:
     """Make the route that describes a dataset in one form."""
 
-    def dataset_form(identifier: str, request: Request, shared: Shared, at: Now) -> Response:
+    def dataset_form(identifier: str, request: Request, shared: Shared, who: Who, at: Now) -> Response:
         """Describe one dataset as anybody may see it."""
         with shared.database.read(STATEMENT_SECONDS) as connection:
-            described = describe_one(connection, identifier, shared.site(request), at)
+            found = fetch(connection, "dataset", identifier, who, at)
+            described = describe_one(connection, found, shared.site(request), at) if isinstance(found, Found) else None
         if described is None:
             raise HTTPException(404, "there is no such dataset that anybody may see")
         answer = make(described)
