@@ -7,7 +7,6 @@ that carry no meaning anywhere weigh little. Lengths are compared with fixed one
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from pancommons.store.words import terms
@@ -38,11 +37,10 @@ def score(query: Sequence[str], title: str, body: str) -> float:
     in_title, in_body = title.split(), body.split()
     title_part = _TITLE_WEIGHT / _norm(len(in_title), _TITLE_LENGTH)
     body_part = _BODY_WEIGHT / _norm(len(in_body), _BODY_LENGTH)
-    title_counts, body_counts = Counter(in_title), Counter(in_body)
     total = weights = 0.0
     for term in dict.fromkeys(query):
         weight = _EMPTY_WEIGHT if term in _EMPTY_WORDS else 1.0
-        frequency = title_part * title_counts[term] + body_part * body_counts[term]
+        frequency = title_part * in_title.count(term) + body_part * in_body.count(term)
         total += weight * frequency / (_SATURATION + frequency)
         weights += weight
     return total / weights if weights else 0.0

@@ -84,7 +84,8 @@ def hits(
                 found.setdefault(row.id, _hit(row, wanted))
         if len(found) >= most:
             break
-    return sorted(found.values(), key=_place)
+    alike = sorted(found.values(), key=lambda hit: (hit.title, hit.pid))
+    return sorted(alike, key=lambda hit: (hit.score, hit.date), reverse=True)  # those alike keep their order
 
 
 def scores_of(
@@ -128,7 +129,3 @@ def _scored(model: Model, table: Alias) -> sa.Select[Any]:
 
 def _hit(row: Any, wanted: Sequence[str]) -> Hit:
     return Hit(row.id, score(wanted, row.title, row.body), row.date, row.name, row.pid)
-
-
-def _place(hit: Hit) -> tuple[Any, ...]:
-    return (-hit.score, [-ord(sign) for sign in hit.date], hit.title, hit.pid)
