@@ -20,7 +20,6 @@ from pydantic_settings import (
 from pancommons.base.errors import BadInput
 from pancommons.base.home import config_file
 
-
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Names of this machine itself."""
 
@@ -85,7 +84,8 @@ class OpenIDProvider(BaseModel):
     title: str = Field(min_length=1, description="on the button, as: Example Light Source account")
     issuer: str = Field(pattern=r"^https?://[^\s?#]+$", description="exactly as the provider names itself")
     client_id: str = Field(min_length=1, description="under which this portal is registered there")
-    client_secret: str | None = Field(None, description="of a confidential client; better in the environment")
+    client_secret: str | None = Field(None, min_length=1, description="of a confidential client; none if not given")
+    client_secret_file: str | None = Field(None, min_length=1, description="file that holds it instead")
     scopes: list[str] = Field(
         default_factory=lambda: ["openid", "profile", "email"], description="asked for, openid among them"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from pancommons.base.errors import BadInput
 from pancommons.base.settings import LOOPBACK, OpenIDProvider
 from pancommons.server.signin.accounts import Identity
 from pancommons.server.signin.claims import identity
@@ -29,10 +31,17 @@ _NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Provider:
-    """One provider of the settings; what it says of itself is kept for an hour."""
+    """One provider of the settings; what it says of itself is kept for an hour.
+
+    Raises
+    ------
+    BadInput
+        If the file of the client's secret cannot be read.
+    """
 
     def __init__(self, told: OpenIDProvider) -> None:
         self.told = told
+        self._secret = _secret(told)
         self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, headers={"Accept": "application/json"})
         self._lock = threading.Lock()
         self._metadata: tuple[datetime, dict[str, Any]] | None = None
@@ -147,10 +156,10 @@ class Provider:
         metadata = self.metadata()
         known = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         basic = "client_secret_basic" in known
-        method = "none" if not self.told.client_secret else "client_secret_basic" if basic else "client_secret_post"
+        method = "none" if self._secret is None else "client_secret_basic" if basic else "client_secret_post"
         body = prepare_token_request("authorization_code", code=code, redirect_uri=back, code_verifier=verifier)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        prove = ClientAuth(self.told.client_id, self.told.client_secret, method)
+        prove = ClientAuth(self.told.client_id, self._secret, method)
         url, headers, body = prove.prepare("POST", metadata["token_endpoint"], headers, body)
         return self._json("POST", url, headers=headers, content=body)
 
@@ -198,3 +207,18 @@ class Provider:
             error = str(found.get("error", answer.status_code))[:60]
             raise Refused(f"the provider refused: {error}")
         return dict(found)
+
+
+def _secret(told: OpenIDProvider) -> str | None:
+    if told.client_secret_file is None:
+        return told.client_secret
+    file = Path(told.client_secret_file).expanduser()
+    try:
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"the secret of the provider {told.name} cannot be read ({error})", file=file, field="client_secret_file"
+        ) from None
+    if not secret:
+        raise BadInput(f"holds no secret of the provider {told.name}", file=file, field="client_secret_file")
+    return secret
