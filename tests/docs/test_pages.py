@@ -118,7 +118,7 @@ def _mentioned() -> Iterator[tuple[str, list[str]]]:
                 text = block.text if block.language == "console" else f"$ {block.text.replace(chr(10), chr(10) + '$ ')}"
                 for command, _ in commands(text):
                     if match := re.search(
-                        r"\bpan ((?:run|simulate|nexus|ontology|catalogue|result|pipelines) \w+|[a-z]+)",
+                        r"\bpan ((?:run|simulate|nexus|ontology|catalogue|people|result|pipelines) \w+|[a-z]+)",
                         command,
                     ):
                         yield (
