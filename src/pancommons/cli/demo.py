@@ -57,7 +57,6 @@ def demo(
             for problem in problems:
                 print(f"Not as it should be: {problem}", file=sys.stderr)
             if check or not sys.stdout.isatty():
-                going.stop()
                 print("Checked: pages, results, search and harvest are there." if not problems else "", flush=True)
             else:
                 print(f"One more run is going: {going.url}")
@@ -136,4 +135,4 @@ def _wait() -> None:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        print("\nThe portal has ended; the folder stays.")
+        print("\nThe portal ends, and with it the run that was going; the folder stays.")

@@ -52,7 +52,7 @@ def real(place: Place, pipeline: Pipeline) -> Iterator[Measurement]:
     for sample in pipeline.samples:
         if place.real is not None and (place.real / sample.path).exists():
             inputs = _catalogued(place, pipeline, sample)
-            yield Measurement(pipeline.name, sample.title, inputs, sample.parameters)
+            yield Measurement(pipeline.name, _title(sample), inputs, sample.parameters)
 
 
 def _ingested(place: Place, file: Path) -> str:
@@ -68,23 +68,27 @@ def _ingested(place: Place, file: Path) -> str:
 def _catalogued(place: Place, pipeline: Pipeline, sample: Sample) -> dict[str, list[str]]:
     """Put a measurement of several files, or of a folder, into the catalogue as one dataset, open to all."""
     from pancommons.catalogue.access import LOCAL_USER
+    from pancommons.catalogue.ingest.pictures import default_picture
+    from pancommons.catalogue.ingest.roots import Roots
     from pancommons.catalogue.policy import read_policy
     from pancommons.catalogue.read import fetch
-    from pancommons.catalogue.records import Dataset, File, Terms
+    from pancommons.catalogue.records import Dataset, File, Terms, Thumbnail
     from pancommons.catalogue.write import put
     from pancommons.store.engine import open_database
 
-    at = datetime.now(UTC)
+    at, root = datetime.now(UTC), Path(str(place.real))
     paths = {pipeline.primary.name: sample.path, **sample.inputs}
-    size = sum(one.stat().st_size for path in paths.values() for one in _files(Path(str(place.real)) / path))
+    size = sum(one.stat().st_size for path in paths.values() for one in _files(root / path))
+    picture = default_picture(root / sample.path, Roots({"real": root}))
     record = Dataset(
         pid=f"demo:{sample.path}",
         kind="raw",
-        title=sample.title[:1].upper() + sample.title[1:],
+        title=_title(sample),
         creation_date=at,
         size=size,
         techniques=(pipeline.technique.iri,),
         files=tuple(File(root="real", path=path) for path in dict.fromkeys(paths.values())),
+        thumbnail=picture if isinstance(picture, Thumbnail) else None,
         terms=Terms(open_from=at, discoverable_from=at, fixed=True),
     )
     database = open_database(f"sqlite:///{place.folder}/pancommons.db")
@@ -96,6 +100,10 @@ def _catalogued(place: Place, pipeline: Pipeline, sample: Sample) -> dict[str, l
         database.close()
     files = {file.path: str(file.identifier) for file in found.record.files}  # type: ignore[union-attr]
     return {role: [files[path]] for role, path in paths.items()}
+
+
+def _title(sample: Sample) -> str:
+    return sample.title[:1].upper() + sample.title[1:]
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import httpx
@@ -54,12 +55,25 @@ def portal(place: Place, port: int) -> Iterator[Portal]:
         try:
             yield Portal(_address(server, place), server.pid)
         finally:
+            _end_runs(place)
             server.send_signal(signal.SIGTERM)
             try:
                 server.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+def _end_runs(place: Place) -> None:
+    """Let runs that still go stop: those of a portal survive it, those of a demonstration should not."""
+    from pancommons.pipelines.lock import holder, is_running
+
+    for record in place.folder.glob("runs/*/*/*/run.json"):
+        runner = holder(record.parent)
+        if runner is not None and is_running(record.parent):
+            (record.parent / "stop").touch()
+            with suppress(ProcessLookupError):
+                os.kill(runner.pid, signal.SIGTERM)
 
 
 def _address(server: subprocess.Popen[bytes], place: Place) -> str:
