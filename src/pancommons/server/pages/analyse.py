@@ -93,7 +93,7 @@ def choose(page: Paged, shared: Shared, asking: Asking, at: Now, dataset: Analys
         except TooMany as error:
             return fitting.Judged(pipeline, fits=True, why=str(error))
         except PanError as error:
-            return fitting.Judged(pipeline, fits=False, why=_sentence(error))
+            return fitting.Judged(pipeline, fits=False, why=str(error))
         return fitting.Judged(pipeline, fits=True, why="")
 
     with ThreadPoolExecutor(_AT_ONCE) as several:
@@ -212,7 +212,7 @@ def _form(
         given=filled.given,
         wrong=wrong,
         labels=_labels(pipeline),
-        problem=_sentence(problem) if problem else None,
+        problem=str(problem) if problem else None,
         examined=examined,
         cores=_cores(runs),
         preset=preset,
@@ -308,8 +308,6 @@ def _kept_back(page: Page, dataset: _Analysed, asking: Visitor) -> HTMLResponse:
     return page.render("analyse/kept.html", 200 if asking.name else 401, dataset=dataset)
 
 
-def _sentence(error: PanError) -> str:
-    if isinstance(error, BadInput):
-        told = f"{error.problem}; {error.remedy}" if error.remedy else error.problem
-        return told[:1].upper() + told[1:] + "."
-    return str(error)
+def _sentence(error: BadInput) -> str:
+    """Say what is wrong beside the field it is wrong with."""
+    return f"{error.problem}; {error.remedy}" if error.remedy else error.problem
