@@ -127,7 +127,7 @@ def draw(
 
 def _webp(picture: Image) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, "WEBP", quality=85)
+    picture.save(buffer, "WEBP", quality=85, method=1)  # half the time of the default for a few bytes more
     return buffer.getvalue()
 
 
