@@ -26,7 +26,6 @@ router = APIRouter(tags=["files"])
 
 NO_FILE = "there is no such file that you may read"
 _NOT_THERE = "the catalogue knows this file, but it is not where it should be; tell the people who run this portal"
-_BOTH = ["GET", "HEAD"]
 _METALINK = "urn:ietf:params:xml:ns:metalink"
 _SPACES: Any = {None: _METALINK}
 
@@ -34,9 +33,8 @@ Identifier = Annotated[str, Path(max_length=100, description="as the catalogue n
 Key = Annotated[str, Path(max_length=2048, description="identifier of the dataset, or a PID of it")]
 
 
-@router.api_route(
-    "/files/{file_id}", methods=_BOTH, summary="A file, whole or in part", response_class=Response, name="file"
-)
+@router.head("/files/{file_id}", include_in_schema=False)
+@router.get("/files/{file_id}", summary="A file, whole or in part", response_class=Response, name="file")
 def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: Now) -> Response:
     """Send a file to whoever may read it."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
@@ -55,10 +53,10 @@ def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: No
     return answer_file(request, opened, told.name, _harmless(kind), told.sha256 if _same(told, opened) else None)
 
 
-@router.api_route(
-    "/datasets/{key}/thumbnail", methods=_BOTH, summary="The small picture of a dataset", response_class=Response,
-    name="thumbnail",
-)  # fmt: skip
+@router.head("/datasets/{key}/thumbnail", include_in_schema=False)
+@router.get(
+    "/datasets/{key}/thumbnail", summary="The small picture of a dataset", response_class=Response, name="thumbnail"
+)
 def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
     """Answer the picture of a dataset to whoever may read its data."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
@@ -72,7 +70,13 @@ def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Re
     return Response(found.content, media_type=found.media_type, headers=headers)
 
 
-@router.get("/datasets/{key}/files.metalink", summary="All files of a dataset for download programs", name="metalink")
+@router.head("/datasets/{key}/files.metalink", include_in_schema=False)
+@router.get(
+    "/datasets/{key}/files.metalink",
+    summary="All files of a dataset for download programs",
+    response_class=Response,
+    name="metalink",
+)
 def metalink(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
     """List files with sizes and checksums as Metalink (RFC 5854)."""
     root = etree.Element(f"{{{_METALINK}}}metalink", nsmap=_SPACES)
@@ -90,7 +94,13 @@ def metalink(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> R
     return Response(body, media_type="application/metalink4+xml", headers=headers)
 
 
-@router.get("/datasets/{key}/files.txt", summary="The addresses of all files of a dataset", name="addresses")
+@router.head("/datasets/{key}/files.txt", include_in_schema=False)
+@router.get(
+    "/datasets/{key}/files.txt",
+    summary="The addresses of all files of a dataset",
+    response_class=Response,
+    name="addresses",
+)
 def addresses(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
     """List the addresses of files, one a line, for ``wget --input-file``."""
     site = shared.site(request)

@@ -60,10 +60,9 @@ def _form(make: Make) -> Callable[..., Response]:
 
 
 for _ending, _make in ENDINGS.items():
-    router.get(
-        f"/datasets/{{identifier}}.{_ending}", summary=f"A dataset as .{_ending}", response_class=Response,
-        name=f"dataset.{_ending}",
-    )(_form(_make))  # fmt: skip
+    _path, _route = f"/datasets/{{identifier}}.{_ending}", _form(_make)
+    router.head(_path, include_in_schema=False)(_route)
+    router.get(_path, summary=f"A dataset as .{_ending}", response_class=Response, name=f"dataset.{_ending}")(_route)
 
 
 @router.get("/sitemap.xml", summary="The index of sitemaps", response_class=Response)

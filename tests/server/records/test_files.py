@@ -192,6 +192,8 @@ def test_lists_for_download_programs(portal: Portal, keep: Callable[..., Kept]) 
         ("two/a.nxs", "1", hashlib.sha256(b"2").hexdigest()),
     ]
     addresses = portal.get(f"/datasets/{kept.identifier}/files.txt").text.split()
+    for what in ("/files.txt", "/files.metalink", ".bib", ""):  # wget asks for the header alone first
+        assert portal.client.head(f"/datasets/{kept.identifier}{what}").status_code == 200, what
     assert addresses == [one.findtext("{*}url") for one in listed.iter("{*}file")]
     assert [portal.get(one.removeprefix("https://portal.example")).content for one in addresses] == [BYTES, b"2"]
     page = portal.get(f"/datasets/{kept.identifier}").text
