@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from pancommons.base.errors import BadInput
 from pancommons.base.settings import Settings
 from pancommons.catalogue import audit
 from pancommons.catalogue.access import Action, Principal
-from pancommons.catalogue.identifiers import ALPHABET
 from pancommons.catalogue.ingest.roots import Roots
 from pancommons.catalogue.ledger import take
 from pancommons.pipelines import creation, registry
@@ -31,7 +29,7 @@ from pancommons.runs.hiding import Hiding
 from pancommons.runs.looking import Look
 from pancommons.runs.resolving import check_touched, of_their_team, resolve
 from pancommons.runs.roots import RUNS
-from pancommons.runs.run import Run
+from pancommons.runs.run import Run, is_identifier, new_identifier
 from pancommons.runs.tables import run_inputs, runs
 from pancommons.runs.telling import check_tell
 from pancommons.runs.turns import take_turn
@@ -40,7 +38,6 @@ from pancommons.store.rows import insert_rows
 
 SECONDS = 10.0
 """What a query for somebody may take."""
-_SIGNS = 24
 
 
 class Desk:
@@ -123,7 +120,7 @@ class Desk:
         if asked.tell is not None:
             check_tell(asked.tell, self.settings.runs)
         look = self._look(asked, principal, at)
-        identifier = "".join(secrets.choice(ALPHABET) for _ in range(_SIGNS))
+        identifier = new_identifier()
         folder = f"{at.astimezone(UTC):%Y/%m}/{identifier}"
         try:
             creation.create(creation.Prepared(look.pipeline, look.record, look.estimate), self.place / folder)
@@ -181,6 +178,8 @@ class Desk:
         before
             Go on after the run with this identifier.
         """
+        if before is not None and not is_identifier(before):
+            return []
         conditions = [sight.seen_by(principal, at), runs.c.removed.is_(None)]
         if not (everybody and sight.administers(principal)):
             conditions.append(runs.c.person == principal.person)
@@ -268,6 +267,8 @@ class Desk:
         return told
 
     def _row(self, connection: Connection, identifier: str, principal: Principal, at: datetime) -> Any:
+        if not is_identifier(identifier):
+            return None
         query = sa.select(runs).where(runs.c.identifier == identifier, sight.seen_by(principal, at))
         return connection.execute(query).first()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 import weakref
+from contextlib import suppress
 from typing import Any
 
 from pancommons.base.errors import BadInput
@@ -23,6 +25,7 @@ _AT_A_TIME = 2
 _MOST_WAITING = 16
 _START_SECONDS = 60.0
 _IDLE_SECONDS = 600.0
+_GRACE = 2.0
 _LOST = "looking at the data failed: they may be damaged, or need more memory than is allowed"
 
 
@@ -92,12 +95,12 @@ class Examiners:
         self.get_ready()
         try:
             return examiner.ask({**told, "seconds": self._seconds, "bytes": BYTES}, self._seconds)
-        except TimeoutError:
-            raise BadInput(
-                f"looking at the data took longer than {self._seconds:g} s", remedy="choose a smaller input"
-            ) from None
-        except wire.Closed:
-            raise BadInput(_LOST, remedy="choose another input") from None
+        except (TimeoutError, wire.Closed) as error:
+            if isinstance(error, TimeoutError) or examiner.took_too_long():
+                problem, remedy = f"looking at the data took longer than {self._seconds:g} s", "choose a smaller input"
+            else:
+                problem, remedy = _LOST, "choose another input"
+            raise BadInput(problem, remedy=remedy) from None
         finally:
             examiner.end()
 
@@ -145,6 +148,12 @@ class _Examiner:
         except OSError:
             raise wire.Closed from None
         return wire.receive(self._channel, 0, wait)[0]
+
+    def took_too_long(self) -> bool:
+        """Say whether the process, which is gone, ended itself because its time was over."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(_GRACE) == -signal.SIGALRM
+        return False
 
     def end(self) -> None:
         self._channel.close()

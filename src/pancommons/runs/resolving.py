@@ -68,8 +68,8 @@ def resolve(
 def _files(
     connection: Connection, roots: Roots, role: Role, text: str, principal: Principal, at: datetime
 ) -> list[InputFile]:
-    row = connection.execute(sa.select(files).where(files.c.identifier == text)).first()
-    dataset = find(connection, "dataset", text) if row is None else row.dataset_id
+    row = None if "\0" in text else connection.execute(sa.select(files).where(files.c.identifier == text)).first()
+    dataset = None if "\0" in text else find(connection, "dataset", text) if row is None else row.dataset_id
     if dataset is None or not allows(principal, Action.RUN, resource(connection, "dataset", dataset), at):
         raise BadInput(
             f"there is no dataset or file {text!r} that you may run on", field=role.name, remedy="search for one"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+
+from pancommons.catalogue.identifiers import ALPHABET
+
+_SIGNS = 24
 
 State = Literal["waiting", "running", "stopping", "done", "partial", "stopped", "failed"]
 
@@ -85,3 +90,13 @@ class Run:
     def resumable(self) -> bool:
         """Whether it can be gone on with."""
         return self.state in ("stopped", "failed", "partial")
+
+
+def new_identifier() -> str:
+    """Make an identifier of 120 bits of chance."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(_SIGNS))
+
+
+def is_identifier(text: str) -> bool:
+    """Say whether a text may be the identifier of a run."""
+    return len(text) == _SIGNS and set(text) <= set(ALPHABET)
