@@ -8,6 +8,7 @@ import { Notes, type Words } from "./notes";
 import { reading } from "./reading";
 
 const NARROW = 900;
+const TOO_NARROW = 640;
 
 interface Shown {
   path: string;
@@ -80,7 +81,11 @@ class Fallible extends Component<{ children: ReactNode; words: Words }, { failed
 }
 
 const place = document.getElementById("viewer");
-if (place) {
+const plain = document.getElementById("look-plain");
+const asked = new URL(location.href).searchParams.get("view");
+if (innerWidth < TOO_NARROW && asked !== "full" && plain instanceof HTMLAnchorElement) {
+  location.replace(plain.href);
+} else if (place) {
   const words = JSON.parse(place.dataset.words ?? "{}") as Words;
   createRoot(place).render(
     <Fallible words={words}>

@@ -175,3 +175,57 @@ def make_broken(folder: Path) -> dict[str, Path]:
     for name, content in made.items():
         (folder / f"{name}.h5").write_bytes(content)
     return {name: folder / f"{name}.h5" for name in made}
+
+
+def make_plots(folder: Path) -> Path:
+    """Make a root beside a secret, and in the root a file whose plots take each part from outside; return it."""
+    root, out = folder / "root", folder / "outside"
+    root.mkdir(parents=True, exist_ok=True)
+    out.mkdir(exist_ok=True)
+    with h5py.File(out / "numbers.h5", "w") as file:
+        file["v"], file["axis"], file["title"] = np.arange(10.0), np.linspace(5, 6, 10), CANARY.decode()
+        file["v"].attrs["long_name"] = file["axis"].attrs["long_name"] = CANARY.decode()
+        file.create_group("data").attrs["NX_class"] = "NXdata"
+        file["data"].attrs["signal"], file["data/v"] = "v", np.arange(10.0)
+    other = f"../{out.name}/numbers.h5"
+    with h5py.File(root / "plots.h5", "w") as file:
+        file["ground"] = np.arange(10.0)
+        for name, outside in {
+            "signal": ["signal"], "axis": ["axis"], "errors": ["signal_errors"], "title": ["title"],
+            "auxiliary": ["more"], "all": ["signal", "axis", "signal_errors", "title", "more"],
+        }.items():  # fmt: skip
+            group = file.create_group(f"{name}/data")
+            group.parent.attrs["NX_class"], group.attrs["NX_class"] = "NXentry", "NXdata"
+            group.attrs["signal"], group.attrs["axes"], group.attrs["auxiliary_signals"] = "signal", ["axis"], ["more"]
+            for part in ("signal", "axis", "signal_errors", "more"):
+                layout = h5py.VirtualLayout((10,), "f8")
+                layout[:] = h5py.VirtualSource(other, "v", (10,), "f8")
+                if part not in outside:
+                    group[part] = np.arange(1.0, 11.0)
+                elif part == "signal_errors":
+                    group.create_virtual_dataset(part, layout)
+                else:
+                    group[part] = h5py.ExternalLink(other, "axis" if part == "axis" else "v")
+            group["title"] = h5py.ExternalLink(other, "title") if "title" in outside else "own"
+        file["linked"] = h5py.ExternalLink(other, "/data")
+        file.create_group("led").attrs["default"] = "../linked"
+        loop = file.create_group("loop")
+        loop["again"], loop.attrs["default"] = h5py.SoftLink("/loop"), "again"
+        odd = file.create_group("odd")
+        odd.attrs["NX_class"], odd.attrs["signal"], odd.attrs["axes"] = (
+            "NXdata",
+            np.bytes_(b"v\x00\xff"),
+            [b"\xff", b"."],
+        )
+        odd.attrs["SILX_style"], odd["v"] = "{" * 1000, np.full((3, 4), np.nan)
+        loud = file.create_group("loud")
+        loud.attrs["NX_class"], loud.attrs["signal"] = "NXdata", "v"
+        loud["v"] = np.array([1e308, -1e308, np.inf, 0])
+        loud["v"].attrs["long_name"], loud["title"] = "$\\frac{" * 5000, "\x01\n$x_{$" * 500
+        large = file.create_group("large")
+        large.attrs["NX_class"], large.attrs["signal"] = "NXdata", "v"
+        large.create_dataset("v", (1 << 40,), "f8", chunks=(1 << 20,))
+        crowd = file.create_group("crowd")
+        for index in range(1000):
+            crowd.create_group(f"g{index}/h").attrs["NX_class"] = "NXdata"
+    return root / "plots.h5"

@@ -37,17 +37,12 @@ class Page:
 
 
 def look(walk: Walk, found: Entity | Link, path: str, text: str | None, page: Page) -> dict[str, Any]:
-    """Tell what a page shows of a path.
+    """Tell what a page shows of a path; what cannot be shown is told in ``problem`` and the like beside the rest.
 
     Parameters
     ----------
     text
         The part of a dataset, as `selection.select` takes it.
-
-    Raises
-    ------
-    Refused
-        422 if the part does not fit; what cannot be shown for another reason is told in ``problem`` beside the rest.
     """
     told: dict[str, Any] = {"path": plain(path), **_row(walk, found, path.rsplit("/", 1)[-1])}
     if isinstance(found, Link):

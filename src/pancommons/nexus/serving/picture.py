@@ -22,6 +22,7 @@ _MOST_PIXELS = 1024
 _MOST_CURVES = 6
 _INK, _GRID = "#1c2321", "#d9dcd5"
 _EVEN = 1e-3
+_BEYOND = 1e150
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.edgecolor": "#55605b",
@@ -165,10 +166,12 @@ def _thinned(selection: Selection, budget: Budget) -> Selection:
 
 
 def _numbers(dataset: Any, selection: Selection, budget: Budget) -> NDArray[np.float64]:
+    """Read numbers; those that are too large for a scale to be computed are NaN."""
     if dtype_of(dataset).kind not in "biuf":
         raise Refused(422, "only real numbers are drawn")
     check_chunks(dataset, selection, budget)
-    return np.asarray(block(dataset, index_of(selection)), dtype=np.float64)
+    values = np.asarray(block(dataset, index_of(selection)), dtype=np.float64)
+    return np.where(np.abs(values) < _BEYOND, values, np.nan)
 
 
 def _companion(walk: Walk, path: str | None, selection: Selection) -> NDArray[np.float64] | None:

@@ -123,7 +123,7 @@ def label(thing: Any, name: str) -> str:
 
 def brief(text: str) -> str:
     """Return text of a file on one line, cut where it is long."""
-    line = " ".join(plain(text).split())
+    line = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(plain(text).split()))
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 

@@ -42,7 +42,8 @@ def look(
     """Show what lies at a path of a file.
 
     With the viewer built, its program takes the page over; what the server itself shows is there for browsers that
-    run no programs, and for everybody with ``view=plain``.
+    run no programs, and for everybody with ``view=plain``. On the screen of a phone the program goes there by itself,
+    unless ``view=full`` was chosen.
     """
     with page.shared.database.read(STATEMENT_SECONDS) as connection:
         file = file_place(connection, ask.file_id, ask.who, ask.at)
@@ -100,6 +101,10 @@ class Addresses:
         """Return the address of a path of the file, with what else is asked."""
         stays = self._plain if plain is None else plain
         return self._with("look", "", {"path": path, **asked, "view": "plain" if stays else None})
+
+    def full(self, path: str, part: str | None) -> str:
+        """Return the address of a path in the viewer, however narrow the screen is."""
+        return self._with("look", "", {"path": path, "slice": part, "view": "full"})
 
     def below(self, path: str, name: str) -> str:
         """Return the address of a member of a group."""
