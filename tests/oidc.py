@@ -176,3 +176,13 @@ def form(answer: httpx.Response) -> tuple[str, dict[str, str]]:
     read.feed(answer.text)
     assert read.action, f"no form: {answer.status_code} {answer.text[:400]}"
     return read.action, read.fields
+
+
+def sign_in_page(page: Any, portal: str, name: str, *, after: str = "/") -> None:
+    """Sign somebody in with a page of Playwright, as people do it."""
+    page.goto(f"{portal}/signin?next={quote(after, safe='')}")
+    page.get_by_role("link", name="Sign in with").click()
+    page.locator("input[name=login]").fill(name)
+    page.locator("input[name=password]").fill(name)
+    page.locator("[type=submit]").first.click()
+    page.wait_for_url(f"{portal}{after}")

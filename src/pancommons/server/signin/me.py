@@ -19,6 +19,7 @@ from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.services import Now, Shared
 from pancommons.server.signin import sessions, tokens
 from pancommons.server.signin.asked import USUAL, account_of, scopes, to_sign_in
+from pancommons.server.signin.browsers import called
 from pancommons.server.signin.desk import AtDesk, Desk
 from pancommons.server.visitor import Asking
 
@@ -119,7 +120,7 @@ def list_sessions(request: Request, page: Paged, shared: Shared, asking: Asking,
     owner = account_of(asking)
     with shared.database.read() as connection:
         mine = sessions.of(connection, owner, at_desk.told, at)
-    return page.render("signin/sessions.html", sessions=mine, titles=_titles(at_desk))
+    return page.render("signin/sessions.html", sessions=mine, titles=_titles(at_desk), called=called)
 
 
 @pages.post("/me/sessions/{key}/end")

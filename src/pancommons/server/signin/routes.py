@@ -85,12 +85,16 @@ def callback(
 ) -> Response:
     """Take the answer of a provider, once, in the browser that asked for it."""
     one = _provider(at_desk, provider)
-    again = page.gettext("You are not signed in. Please try once more.")
     with shared.database.write() as connection:
         begun = pending.take(connection, state, cookies.shown(request, cookies.SIGN_IN), provider, at)
     if begun is None:
         log.warning("sign-in at %s refused: no sign-in of this browser waits for this answer", provider)
-        return _told(page, at_desk, again, 403)
+        return _told(
+            page,
+            at_desk,
+            page.gettext("You are not signed in: this answer is too old, or was used already. Try again."),
+            403,
+        )
     who = ANONYMOUS
     try:
         one.check_answer(iss)
@@ -107,7 +111,8 @@ def callback(
             record(connection, who, "sign in", at, facts={"provider": provider})
     except Refused as refused:
         _note(shared, who, provider, str(refused), at)
-        return _told(page, at_desk, again, 403)
+        wrong = page.gettext("You are not signed in: the provider did not confirm who you are. Try again.")
+        return _told(page, at_desk, wrong, 403, begun.next)
     except Disabled:
         _note(shared, who, provider, "the account is disabled", at)
         return _told(page, at_desk, page.gettext("This account was disabled by the people who run this portal."), 403)
@@ -180,8 +185,8 @@ def _offered(at_desk: Desk) -> list[dict[str, Any]]:
     return [{"name": name, "title": one.told.title} for name, one in at_desk.providers.items()]
 
 
-def _told(page: Page, at_desk: Desk, wrong: str, status: int) -> HTMLResponse:
-    return page.render("signin/signin.html", status, providers=_offered(at_desk), after="/", wrong=wrong)
+def _told(page: Page, at_desk: Desk, wrong: str, status: int, after: str = "/") -> HTMLResponse:
+    return page.render("signin/signin.html", status, providers=_offered(at_desk), after=after, wrong=wrong)
 
 
 def _note(shared: Services, who: Principal, provider: str, reason: str, at: datetime) -> None:
