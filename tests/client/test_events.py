@@ -41,11 +41,21 @@ def test_each_event_once_over_a_wire_that_breaks(seed: int) -> None:
 
 
 def test_a_stream_that_closes_before_the_end_is_opened_again() -> None:
-    states = [False, False, True]
     with answering(_serve) as (server, asked):
-        found = list(follow(Connection(server, sleep=lambda _: None), "/events", lambda: states.pop(0)))
+        found = list(follow(Connection(server, sleep=lambda _: None), "/events", lambda: False))
     assert found == EVENTS
     assert [one.headers.get("last-event-id") for one in asked] == [None, str(len(EVENTS))]  # and then a 204
+
+
+def test_what_was_said_between_the_stream_and_the_end_is_read() -> None:
+    streams = [_written(0).partition(b"id: 31\n")[0], _written(30), b""]
+
+    def answer(request: Request) -> Answer:
+        return 200, {"Content-Type": "text/event-stream"}, streams.pop(0)
+
+    with answering(answer) as (server, asked):
+        assert list(follow(Connection(server, sleep=lambda _: None), "/events", lambda: True)) == EVENTS
+    assert len(asked) == 2 and len(streams) == 1
 
 
 def test_a_wire_that_never_holds_is_given_up() -> None:

@@ -34,6 +34,7 @@ def test_requests_are_counted_by_their_route(database: Database) -> None:
     assert 'pancommons_request_seconds_count{method="GET",route="/search-api/Datasets"} 2.0' in told
     assert "pancommons_requests_in_flight 1.0" in told  # this one
     assert f'database="{database.dialect}"' in told
+    assert re.search(r'pancommons_runs\{state="running"\} 0.0', told)
     assert re.search(r'pancommons_readers\{state="busy"\} 0.0', told)
     assert re.search(r'pancommons_database_connections\{state="used"\} \d', told)
     memory = re.search(r"process_resident_memory_bytes ([\d.e+]+)", told)

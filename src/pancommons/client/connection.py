@@ -125,19 +125,16 @@ class Connection:
         NoAnswer, SignInNeeded, Refused
             In the server's own words where it has any.
         """
-        with self.stream(method, path, **more) as answer:
-            try:
-                content = answer.read()
-                return json.loads(content) if content.strip() else None
-            except httpx.HTTPError as error:
-                raise self._silent(error) from None
-            except ValueError:
-                raise self._strange() from None
+        answer = self._patiently(method, path, more, whole=True)
+        try:
+            return json.loads(answer.content) if answer.content.strip() else None
+        except ValueError:
+            raise self._strange() from None
 
     @contextmanager
     def stream(self, method: str, path: str, **more: Any) -> Iterator[httpx.Response]:
         """Give an answer whose content is read by whoever asked; one that refuses is an error."""
-        answer = self._patiently(method, path, more)
+        answer = self._patiently(method, path, more, whole=False)
         try:
             yield answer
         finally:
@@ -182,12 +179,15 @@ class Connection:
         self._sleep(seconds)
         return True
 
-    def _patiently(self, method: str, path: str, more: Mapping[str, Any]) -> httpx.Response:
+    def _patiently(self, method: str, path: str, more: Mapping[str, Any], *, whole: bool) -> httpx.Response:
+        """Ask until there is an answer, with its whole content if that is wanted."""
         harmless = method in _IDEMPOTENT or "Idempotency-Key" in (more.get("headers") or {})
         since, tried = time.monotonic(), 0
         while True:
             try:
                 answer = self.once(method, path, **more)
+                if whole and answer.is_success:
+                    answer.read()
             except httpx.HTTPError as error:
                 sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if (sent and not harmless) or not self.pause(tried, since):

@@ -33,7 +33,8 @@ def follow(connection: Connection, path: str, ended: Callable[[], bool]) -> Iter
     path
         Of the stream.
     ended
-        Says whether the source has ended; asked when the server closes the stream.
+        Says whether the source has ended; asked when the server closes the stream. What came between that and the
+        end is read from another stream.
 
     Raises
     ------
@@ -42,6 +43,7 @@ def follow(connection: Connection, path: str, ended: Callable[[], bool]) -> Iter
     """
     last: str | None = None
     tried, since = 0, time.monotonic()
+    over = False
     while True:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if last is not None:
@@ -54,8 +56,9 @@ def follow(connection: Connection, path: str, ended: Callable[[], bool]) -> Iter
                 for message in messages(answer.iter_bytes()):
                     last, gave = message.identifier or last, True
                     yield json.loads(message.data)
-            if ended():
+            if over:
                 return
+            over = ended()
         except httpx.HTTPError:
             pass
         except ValueError:
