@@ -18,14 +18,17 @@ from pancommons.catalogue.read import Found, fetch, file_place, thumbnail, unrea
 from pancommons.catalogue.records import Dataset, File
 from pancommons.server.confined import Opened, open_place
 from pancommons.server.landing import served
+from pancommons.server.pages.languages import later
 from pancommons.server.sending import answer_file, disposition, unchanged
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
 from pancommons.server.visitor import Who
 
 router = APIRouter(tags=["files"])
 
-NO_FILE = "there is no such file that you may read"
-_NOT_THERE = "the catalogue knows this file, but it is not where it should be; tell the people who run this portal"
+NO_FILE = later("there is no such file that you may read")
+_NOT_THERE = later(
+    "the catalogue knows this file, but it is not where it should be; tell the people who run this portal"
+)
 _METALINK = "urn:ietf:params:xml:ns:metalink"
 _SPACES: Any = {None: _METALINK}
 

@@ -24,12 +24,13 @@ from pancommons.server.pages.dataset_view import is_hdf5, view
 from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.pages.gone import gone
 from pancommons.server.pages.graph import draw
+from pancommons.server.pages.languages import later
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
 from pancommons.server.visitor import Who
 
 pages = router()
 
-NO_DATASET = "There is no such dataset that you may see."
+NO_DATASET = later("There is no such dataset that you may see.")
 _INCLUDED = ("techniques", "instrument", "documents", "parameters", "samples")
 _BOTH = ["GET", "HEAD"]
 _LONGEST = 2000

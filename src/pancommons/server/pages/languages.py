@@ -40,6 +40,11 @@ def known() -> set[str]:
     return {*LANGUAGES, *_EXTRA}
 
 
+def later(text: str) -> str:
+    """Mark a text for translators that is translated where it is shown."""
+    return text
+
+
 _EXTRA: dict[str, gettext.NullTranslations] = {}
 
 

@@ -35,7 +35,7 @@ def problem_page(request: Request, status: int, message: str, reference: str | N
         "problem.html",
         status,
         title=titles.get(status, _("Something went wrong")),
-        message=message,
+        message=_(message),
         next=remedies.get(status, ""),
         reference=reference,
     )

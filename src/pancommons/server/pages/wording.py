@@ -23,7 +23,14 @@ SERVER = Path(str(files("pancommons.server")))
 _WHERE = [("templates/**.html", "jinja2"), ("templates/**.svg", "jinja2"), ("**.py", "python")]
 _HOW = {"templates/**.html": {"extensions": "jinja2.ext.i18n", "trimmed": "true", "newstyle_gettext": "true"}}
 _HEADER = "# Words of the pages of PaN Commons. Bring up to date: python -m pancommons.server.pages.wording"
-_CALLED = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+_CALLED = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "HTTPException": (2,),
+    "later": None,
+}
 
 
 def gathered(folder: Path = SERVER) -> Catalog:

@@ -15,6 +15,7 @@ from pancommons.runs.desk import Desk
 from pancommons.runs.reading import open_inside, read_inside
 from pancommons.runs.run import Run
 from pancommons.server.confined import Opened
+from pancommons.server.pages.languages import later
 from pancommons.server.runs.desk import Runs
 from pancommons.server.runs.routes import Identifier, there
 from pancommons.server.sending import answer_file, disposition
@@ -31,7 +32,7 @@ _PAGE = {
     "X-Frame-Options": "SAMEORIGIN",
 }
 _PICTURES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
-_NOT_YET = "the run has not come so far"
+_NOT_YET = later("the run has not come so far")
 
 
 @router.get("/runs/{identifier}/report", summary="The report of a run, as JSON")

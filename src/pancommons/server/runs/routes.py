@@ -13,6 +13,7 @@ from pancommons.base.errors import BadInput
 from pancommons.catalogue.access import Principal
 from pancommons.runs.desk import Desk
 from pancommons.runs.run import Run, State
+from pancommons.server.pages.languages import later
 from pancommons.server.runs import shapes
 from pancommons.server.runs.desk import Runs
 from pancommons.server.runs.shapes import BODY, Wanted
@@ -21,7 +22,7 @@ from pancommons.server.visitor import Asking, Who
 
 router = APIRouter(tags=["runs"])
 
-NO_RUN = "there is no such run that you may see"
+NO_RUN = later("there is no such run that you may see")
 _PRIVATE = {"Cache-Control": "private, no-store"}
 
 Identifier = Annotated[str, Path(max_length=100, description="of the run")]
