@@ -99,12 +99,12 @@ def vectors(folder: Path) -> None:
         np.save(folder / f"{name}.npy", np.arange(64.0) + number)
 
 
-def build(database: Database, folder: Path, **told: Any) -> World:
+def build(database: Database, folder: Path, *, at: str = "runs", **told: Any) -> World:
     """Make the world on an empty database; ``told`` are settings of runs."""
     vectors(folder / "raw")
     (folder / "outside.npy").write_bytes((folder / "raw" / "open.npy").read_bytes())
     settings = Settings(
-        data_roots={"raw": str(folder / "raw")}, runs=Runs(folder=str(folder / "runs"), **{"at_a_time": 5, **told})
+        data_roots={"raw": str(folder / "raw")}, runs=Runs(folder=str(folder / at), **{"at_a_time": 5, **told})
     )
     datasets, proposal = fill(database)
     desk = Desk(database, settings, all_roots(settings))
