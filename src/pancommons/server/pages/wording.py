@@ -24,13 +24,8 @@ _WHERE = [("templates/**.html", "jinja2"), ("templates/**.svg", "jinja2"), ("**.
 _HOW = {"templates/**.html": {"extensions": "jinja2.ext.i18n", "trimmed": "true", "newstyle_gettext": "true"}}
 _HEADER = "# Words of the pages of PaN Commons. Bring up to date: python -m pancommons.server.pages.wording"
 _CALLED = {
-    "_": None,
-    "gettext": None,
-    "ngettext": (1, 2),
-    "pgettext": ((1, "c"), 2),
-    "HTTPException": (2,),
-    "later": None,
-}
+    "_": None, "gettext": None, "later": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2), "HTTPException": (2,),
+}  # fmt: skip
 
 
 def gathered(folder: Path = SERVER) -> Catalog:
