@@ -9,6 +9,7 @@ from typing import Any
 from babel.dates import format_date, format_datetime
 
 _THIN = "\N{NARROW NO-BREAK SPACE}"
+_SIGNS = {"angstrom": "Å", "1/angstrom": "Å⁻¹", "degree": "°", "degC": "°C", "micrometer": "µm", "um": "µm"}
 
 
 def size(count: int | None) -> str:
@@ -35,7 +36,7 @@ def number(value: Any, digits: int = 6) -> str:
 def quantity(value: Any, unit: str | None = None) -> str:
     """Write a number with its unit."""
     written = number(value)
-    return f"{written}{_THIN}{unit}" if unit and value is not None else written
+    return f"{written}{_THIN}{_SIGNS.get(unit, unit)}" if unit and value is not None else written
 
 
 def duration(seconds: float | None) -> str:
