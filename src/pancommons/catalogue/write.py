@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection
 
 from pancommons.base.errors import BadInput, PanError
 from pancommons.catalogue import audit, bounds, parts
-from pancommons.catalogue.access import Action, Principal, Resource, allows
+from pancommons.catalogue.access import LOCAL_USER, Action, Principal, Resource, allows
+from pancommons.catalogue.gathering import gather
 from pancommons.catalogue.ledger import numbers, take
 from pancommons.catalogue.policy import Policy, adopt
 from pancommons.catalogue.read import find, resource
@@ -35,17 +36,19 @@ class Refused(PanError):
 
 @dataclass(frozen=True)
 class Put:
-    """What became of a record: its identifier, and whether anything changed."""
+    """What became of a record: its identifier, whether anything changed, and which fields an edit kept from it."""
 
     identifier: str
     change: Change
+    kept: tuple[str, ...] = ()
 
 
 def put(connection: Connection, record: Record, *, policy: Policy, by: Principal, at: datetime) -> Put:
     """Add a record, or bring the one with its PID up to date, with a line of the audit.
 
     A record that is the same as before changes nothing. One that is there keeps its identifier, its owner,
-    its policy version and its release date, unless its terms are fixed. What it refers to must be there.
+    its policy version and its release date, unless its terms are fixed, and the fields that a person has edited
+    (see `editing`). What it refers to must be there.
 
     Raises
     ------
@@ -100,9 +103,20 @@ def load(
 
 
 def put_all(
-    connection: Connection, records: Sequence[Record], *, policy: Policy, by: Principal, at: datetime
+    connection: Connection,
+    records: Sequence[Record],
+    *,
+    policy: Policy,
+    by: Principal,
+    at: datetime,
+    over_edits: bool = False,
 ) -> list[Put]:
     """Put records in one transaction, without the audit; see `put` and `load`.
+
+    Parameters
+    ----------
+    over_edits
+        Whether fields that a person has edited are changed too.
 
     Returns
     -------
@@ -112,7 +126,7 @@ def put_all(
     adopt(connection, policy, by, at)
     done: list[Put] = []
     for (kind, _), group in groupby(records, key=_together):
-        done += _put_kind(connection, kind, list(group), policy, by, at)
+        done += _put_kind(connection, kind, list(group), policy, by, at, over_edits=over_edits)
     return done
 
 
@@ -122,14 +136,25 @@ def _together(record: Record) -> tuple[str, bool]:
 
 
 def _put_kind(
-    connection: Connection, kind: str, records: list[Record], policy: Policy, by: Principal, at: datetime
+    connection: Connection,
+    kind: str,
+    records: list[Record],
+    policy: Policy,
+    by: Principal,
+    at: datetime,
+    *,
+    over_edits: bool,
 ) -> list[Put]:
     table = RECORDS[kind]
-    digests = {record.pid: digest(record) for record in records}
-    if len(digests) < len(records):
+    pids = {record.pid for record in records}
+    if len(pids) < len(records):
         [(twice, _)] = Counter(record.pid for record in records).most_common(1)
         raise BadInput(f"the {kind} {twice} is there twice", field="pid", remedy="put it once")
-    there = {row.pid: row for row in connection.execute(sa.select(table).where(among(table.c.pid, list(digests))))}
+    there = {row.pid: row for row in connection.execute(sa.select(table).where(among(table.c.pid, pids)))}
+    edited = {} if over_edits else {pid: row for pid, row in there.items() if row.edited and row.deleted_at is None}
+    if edited:
+        records = _with_edits(connection, kind, records, edited, at)
+    digests = {record.pid: digest(record) for record in records}
     changing = [one for one in records if one.pid not in there or there[one.pid].digest != digests[one.pid]]
     if changing:
         known = look_up(connection, changing, there)
@@ -142,9 +167,19 @@ def _put_kind(
         Put(
             str(rows.get(pid) or there[pid].identifier),
             "unchanged" if pid not in rows else "changed" if pid in there else "added",
+            tuple(edited[pid].edited) if pid in edited else (),
         )
         for pid in digests
     ]
+
+
+def _with_edits(
+    connection: Connection, kind: str, records: list[Record], edited: Mapping[str, Any], at: datetime
+) -> list[Record]:
+    """Put what a person has edited in the place of what records say."""
+    known = gather(connection, kind, list(edited.values()), LOCAL_USER, at, pictures=False)
+    old = {row.pid: {name: getattr(known[row.id], name) for name in row.edited} for row in edited.values()}
+    return [replace(record, **old.get(record.pid, {})) for record in records]
 
 
 def _check(

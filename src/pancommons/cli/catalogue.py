@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pancommons.cli.editing import edit
 from pancommons.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class _Out(StrEnum):
     PANOSC = "panosc"
     SCICAT = "scicat"
     ICAT = "icat"
+    DATACITE = "datacite"
 
 
 def app() -> typer.Typer:
@@ -42,6 +44,7 @@ def app() -> typer.Typer:
     group.command(epilog="Example: pan catalogue dump catalogue.gz")(dump)
     group.command(epilog="Example: pan catalogue restore catalogue.gz")(restore)
     group.command(epilog="Example: pan catalogue info")(info)
+    group.command(epilog="Example: pan catalogue edit dataset 10.5072/x title='Lung, dry'")(edit)
     return group
 
 
@@ -106,11 +109,15 @@ def export(
     from datetime import UTC, datetime
 
     from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER
+    from pancommons.catalogue.exchange.datacite_writing import export_datacite
     from pancommons.catalogue.exchange.formats import EXPORTS
 
     with _database() as database, _counted() as show:
-        who = ANONYMOUS if public else LOCAL_USER
-        count = EXPORTS[form.value](database, out, principal=who, at=datetime.now(UTC), show=show)
+        now, who = datetime.now(UTC), ANONYMOUS if public else LOCAL_USER
+        if form is _Out.DATACITE:
+            count = export_datacite(database, out, at=now, show=show)
+        else:
+            count = EXPORTS[form.value](database, out, principal=who, at=now, show=show)
     print(f"{count} records")
 
 

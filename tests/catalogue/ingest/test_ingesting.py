@@ -20,7 +20,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from pancommons.base.errors import BadInput
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER
+from pancommons.catalogue.editing import edit
 from pancommons.catalogue.ingest.crates import CRATE
 from pancommons.catalogue.ingest.harvest import Harvest
 from pancommons.catalogue.ingest.ingesting import walk, watch
@@ -31,9 +33,9 @@ from pancommons.catalogue.ingest.workers import Reading, Task, read_all
 from pancommons.catalogue.ontology.graph import core
 from pancommons.catalogue.ontology.stored import load_ontology, stored_ontology
 from pancommons.catalogue.policy import read_policy
-from pancommons.catalogue.read import fetch
+from pancommons.catalogue.read import Found, fetch
 from pancommons.catalogue.records import Dataset
-from pancommons.catalogue.write import delete
+from pancommons.catalogue.write import Refused, delete
 from pancommons.store.engine import Database
 from pancommons.store.schema import METADATA
 from tests.catalogue.ingest.nexus import MEASUREMENT, without, write
@@ -42,6 +44,7 @@ from tests.databases import database, empty_postgresql, empty_sqlite, new_databa
 __all__ = ["database", "empty_postgresql", "empty_sqlite", "new_database", "postgresql"]
 
 Ingest = Callable[..., list[Outcome]]
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -421,3 +424,37 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(tmp_path: Path) -> None
         assert process.returncode == 0
     assert told("killed") == told("whole")
     assert len(told("whole")[0]) == count
+
+
+def test_what_a_person_edited_stays(catalogue: Catalogue, ingest: Ingest, tmp_path: Path) -> None:
+    file = write(tmp_path / "data" / "one.nxs")
+    [(identifier, _)] = ingest(file)[0].datasets
+    with catalogue.database.write() as connection:
+        changes = {"title": "Lysozyme, warm", "keywords": ("enzyme",)}
+        done = edit(connection, "dataset", identifier, changes, policy=read_policy(), by=LOCAL_USER, at=NOW)
+        edit(connection, "dataset", identifier, {"summary": "long"}, policy=read_policy(), by=LOCAL_USER, at=NOW)
+    assert done.change == "changed"
+
+    write(file, {**MEASUREMENT, "entry/title": "Lysozyme again", "entry/sample/temperature": (30.0, "celsius")})
+    [again] = ingest(file)
+    assert again.status == "changed"
+    assert any("keeps what was edited: keywords, summary, title" in note for note in again.notes)
+    with catalogue.database.read() as connection:
+        found = fetch(connection, "dataset", identifier, LOCAL_USER, NOW)
+    assert isinstance(found, Found)
+    assert isinstance(found.record, Dataset)
+    kept = found.record
+    assert (kept.title, kept.summary, kept.keywords) == ("Lysozyme, warm", "long", ("enzyme",))
+    assert {one.value for one in kept.parameters if one.name == "sample_temperature"} == {303.15}
+
+    with catalogue.database.write() as connection:
+        edit(connection, "dataset", identifier, {"title": "Cold"}, policy=read_policy(), by=LOCAL_USER, at=NOW)
+        with pytest.raises(BadInput, match="the size of a dataset cannot be edited"):
+            edit(connection, "dataset", identifier, {"size": 3}, policy=read_policy(), by=LOCAL_USER, at=NOW)
+    with catalogue.database.write() as connection, pytest.raises(Refused):
+        edit(connection, "dataset", identifier, {"title": "x"}, policy=read_policy(), by=ANONYMOUS, at=NOW)
+    with catalogue.database.read() as connection:
+        found = fetch(connection, "dataset", identifier, LOCAL_USER, NOW)
+    assert isinstance(found, Found)
+    assert isinstance(found.record, Dataset)
+    assert found.record.title == "Cold"

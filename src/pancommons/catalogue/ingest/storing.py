@@ -267,6 +267,8 @@ class _Filing:
         )
         catalogue = self.catalogue
         done = put(self.connection, dataset, policy=catalogue.policy, by=catalogue.by, at=self.at)
+        if done.kept:
+            self.notes.append(f"{dataset.pid} keeps what was edited: {', '.join(done.kept)}")
         if done.change != "unchanged":
             self._claim_derived(dataset)
         return done.change, done.identifier, dataset.title
