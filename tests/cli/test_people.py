@@ -73,6 +73,7 @@ def test_roles_in_a_proposal_and_at_an_instrument(people: Command) -> None:
 def test_disabled_and_enabled(people: Command) -> None:
     people("list")
     fill()
+    assert people("sign-out", ADA).code == 0
     assert people("disable", ADA).code == 0
     assert json.loads(people("list", "--json").out)[0]["disabled"] is not None
     assert people("enable", ADA).code == 0

@@ -30,6 +30,7 @@ def app() -> typer.Typer:
     group.command("list", epilog="Example: pan people list")(list_)
     group.command(epilog="Example: pan people grant 'https://login.example.org#ada' administrator")(grant)
     group.command(epilog="Example: pan people revoke 'https://login.example.org#ada' administrator")(revoke)
+    group.command("sign-out", epilog="Example: pan people sign-out 'https://login.example.org#ada'")(sign_out)
     group.command(epilog="Example: pan people disable 'https://login.example.org#ada'")(disable)
     group.command(epilog="Example: pan people enable 'https://login.example.org#ada'")(enable)
     return group
@@ -82,6 +83,13 @@ def revoke(
     from pancommons.catalogue.principals import revoke as take
 
     _change(take, person, role, proposal, instrument)
+
+
+def sign_out(person: Annotated[str, _PERSON]) -> None:
+    """End all sessions of somebody in browsers; tokens go on, and they may sign in again."""
+    from pancommons.server.signin.accounts import sign_out as end
+
+    _switch(end, person)
 
 
 def disable(person: Annotated[str, _PERSON]) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,9 +14,11 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from joserfc.jwk import OctKey, RSAKey
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
-from pancommons.base.settings import Settings
+from pancommons.base.errors import BadInput
+from pancommons.base.settings import OpenIDProvider, Settings, SignIn
 from pancommons.catalogue.ledger import audit
 from pancommons.server.app import create_app
 from pancommons.server.services import Services
@@ -171,9 +174,11 @@ def test_a_provider_that_promises_to_name_itself_must(forger: Forger, portal: st
 )
 def test_a_provider_that_is_not_itself_is_not_asked(forger: Forger, portal: str, metadata: dict[str, Any]) -> None:
     forger.metadata = metadata
-    answer = httpx.get(f"{portal}/signin/facility/start", headers=NAVIGATES)
-    assert answer.status_code == 503
-    assert "set-cookie" not in answer.headers
+    for _ in range(3):
+        answer = httpx.get(f"{portal}/signin/facility/start", headers=NAVIGATES)
+        assert answer.status_code == 503
+        assert "set-cookie" not in answer.headers
+    assert len(forger.asked) == 1, "a provider that failed is asked again and again"
 
 
 def test_new_keys_are_fetched_but_not_for_every_token(
@@ -281,3 +286,33 @@ def test_where_a_proxy_has_https_cookies_are_as_with_https(forger: Forger, sqlit
     begun = browser.get("/signin/facility/start", headers=NAVIGATES, follow_redirects=False)
     assert begun.headers["set-cookie"].startswith("__Host-signin=") and "Secure" in begun.headers["set-cookie"]
     assert "redirect_uri=https%3A%2F%2Fportal.example%2Fsignin" in begun.headers["location"]
+
+
+def test_the_secret_of_a_client_may_lie_in_a_file(forger: Forger, tmp_path: Path) -> None:
+    def made(file: Path) -> provider_module.Provider:
+        return provider_module.Provider(OpenIDProvider(**forger.settings(), client_secret_file=str(file)))
+
+    (tmp_path / "secret").write_text("of the client\n")
+    (tmp_path / "empty").write_text("\n")
+    assert made(tmp_path / "secret")._secret == "of the client"
+    for name in ("none", "empty"):
+        with pytest.raises(BadInput, match=f"{name}: client_secret_file"):
+            made(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"issuer": "http://login.example"}, "https"),
+        ({"scopes": ["profile"]}, "openid"),
+        ({"name": "With Blanks"}, "name"),
+    ],
+)
+def test_a_provider_that_is_described_wrongly(forger: Forger, change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        OpenIDProvider(**{**forger.settings(), **change})
+
+
+def test_two_providers_of_one_name(forger: Forger) -> None:
+    with pytest.raises(ValidationError, match="same name"):
+        SignIn(providers=[forger.settings()] * 2)

@@ -44,6 +44,7 @@ def make(browser: httpx.Client, portal: str, **fields: Any) -> str:
     told = {"name": "a token", "scope": ["discover", "read"], "days": "7", **fields}
     answer = browser.post(f"{portal}/me/tokens", data=told)
     found = re.search(r'value="(pan_[\w-]+)"', answer.text)
+    assert answer.headers["cache-control"] == "no-store"
     assert answer.status_code == 200 and found is not None, answer.text
     return found[1]
 

@@ -29,6 +29,7 @@ from pancommons.server.signin.accounts import (
     everybody,
     note_sign_in,
     principal_of,
+    sign_out,
 )
 from pancommons.server.signin.roles import rules
 from pancommons.server.signin.secret import digest
@@ -157,6 +158,15 @@ def test_who_is_disabled_has_no_session_and_no_token_and_cannot_sign_in(database
         assert connection.scalars(sa.select(audit.c.what).order_by(audit.c.id)).all() == ["disable", "enable"]
         with pytest.raises(BadInput, match="nobody has signed in as x#y"):
             disable(connection, "x#y", by=LOCAL_USER, at=AT)
+
+
+def test_somebody_is_signed_out_everywhere(database: Database, ada: int) -> None:
+    shown = [begin(database, ada) for _ in range(2)]
+    with database.write() as connection:
+        _, token = tokens.make(connection, ada, "t", {Action.READ}, 1, AT)
+        assert sign_out(connection, ADA.person, by=LOCAL_USER, at=AT) == 2
+        assert tokens.find(connection, token, AT) is not None
+    assert [found(database, one, AT) for one in shown] == [None, None]
 
 
 def test_a_token_is_found_until_it_expires_or_is_revoked(database: Database, ada: int) -> None:

@@ -66,11 +66,11 @@ def note_sign_in(connection: Connection, who: Identity, at: datetime) -> int:
         "entitlements": list(who.entitlements),
         "signed_in_at": at,
     }
+    key = take(connection, "id", 1)[0]  # taken first, so that two sign-ins of a new person take turns
     found = connection.execute(
         sa.select(accounts.c.id, accounts.c.disabled_at).where(accounts.c.person == who.person)
     ).first()
     if found is None:
-        key = take(connection, "id", 1)[0]
         keys = {"id": key, "person": who.person, "issuer": who.issuer, "subject": who.subject, "created_at": at}
         connection.execute(sa.insert(accounts).values(**keys, **told))
         return key
@@ -103,6 +103,14 @@ def disable(connection: Connection, person: str, *, by: Principal, at: datetime)
     for table in (sessions, tokens, device_authorisations):
         connection.execute(sa.delete(table).where(table.c.account_id == key))
     record(connection, by, "disable", at, facts={"person": person})
+
+
+def sign_out(connection: Connection, person: str, *, by: Principal, at: datetime) -> int:
+    """End all sessions of somebody, who may sign in again; return how many there were."""
+    key = _known(connection, person)
+    count = connection.execute(sa.delete(sessions).where(sessions.c.account_id == key)).rowcount
+    record(connection, by, "end sessions", at, facts={"person": person, "sessions": count})
+    return count
 
 
 def enable(connection: Connection, person: str, *, by: Principal, at: datetime) -> None:

@@ -159,7 +159,7 @@ def _tokens(
     with page.shared.database.read() as connection:
         mine = tokens.of(connection, owner)
     longest = at_desk.told.token_days
-    return page.render(
+    shown = page.render(
         "signin/tokens.html",
         400 if wrong else 200,
         tokens=mine,
@@ -171,6 +171,9 @@ def _tokens(
         days=[one for one in DAYS if one < longest] + [longest],
         at=at,
     )
+    if made:
+        shown.headers["Cache-Control"] = "no-store"
+    return shown
 
 
 def _explained(page: Page) -> list[tuple[str, str]]:

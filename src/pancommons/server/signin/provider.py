@@ -27,6 +27,9 @@ _LASTS = timedelta(hours=1)
 _NOT_SOONER = timedelta(seconds=30)
 """Keys are fetched anew for one that is unknown, but no more often than this."""
 
+_RESTS = timedelta(seconds=10)
+"""A provider that could not be asked is left alone for this time, so that nobody queues for it."""
+
 _NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -46,6 +49,7 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: tuple[datetime, dict[str, Any]] | None = None
         self._keys: tuple[datetime, KeySet] | None = None
+        self._failed: tuple[datetime, str] | None = None
 
     def close(self) -> None:
         """Close the connections."""
@@ -138,13 +142,22 @@ class Provider:
         with self._lock:
             now = datetime.now(UTC)
             if self._metadata is None or now - self._metadata[0] > _LASTS:
-                found = self._json("GET", f"{self.told.issuer.rstrip('/')}/.well-known/openid-configuration")
-                if found.get("issuer") != self.told.issuer:
-                    raise Refused("the provider names itself otherwise than the settings do")
-                if not all(isinstance(found.get(one), str) and self._is_safe(found[one]) for one in _NEEDED):
-                    raise Refused("the provider does not say where it is asked, or not with https")
-                self._metadata = now, found
+                if self._failed is not None and now - self._failed[0] < _RESTS:
+                    raise Refused(self._failed[1])
+                try:
+                    self._metadata = now, self._described()
+                except Refused as error:
+                    self._failed = datetime.now(UTC), str(error)
+                    raise
             return self._metadata[1]
+
+    def _described(self) -> dict[str, Any]:
+        found = self._json("GET", f"{self.told.issuer.rstrip('/')}/.well-known/openid-configuration")
+        if found.get("issuer") != self.told.issuer:
+            raise Refused("the provider names itself otherwise than the settings do")
+        if not all(isinstance(found.get(one), str) and self._is_safe(found[one]) for one in _NEEDED):
+            raise Refused("the provider does not say where it is asked, or not with https")
+        return found
 
     def _is_safe(self, address: str) -> bool:
         parts = urlsplit(address)

@@ -134,6 +134,7 @@ def sign_out(request: Request, page: Paged, shared: Shared, asking: Asking, at_d
         if gone is not None and (one := at_desk.providers.get(gone.provider)) is not None:
             onward, title = one.sign_out_address(gone.id_token, f"{shared.site(request).url}/"), one.told.title
     answer = page.render("signin/signed_out.html", onward=onward, title=title)
+    answer.headers["Cache-Control"] = "no-store"
     cookies.remove(answer, request, cookies.SESSION)
     return answer
 
