@@ -90,7 +90,7 @@ def metalink(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> R
         if one.size is not None:
             etree.SubElement(element, f"{{{_METALINK}}}size").text = str(one.size)
         if one.sha256:
-            etree.SubElement(element, f"{{{_METALINK}}}hash", type="sha-256").text = one.sha256
+            etree.SubElement(element, f"{{{_METALINK}}}hash", type="sha-256").text = clean(one.sha256)
         etree.SubElement(element, f"{{{_METALINK}}}url").text = f"{site.url}/files/{one.identifier}"
     body = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     headers = {"Cache-Control": "private, no-cache", "Content-Disposition": disposition(f"{key}.metalink")}

@@ -19,6 +19,7 @@ from pancommons.server.confined import Opened
 from pancommons.server.ranges import Unsatisfiable, asked_part
 
 _BLOCK = 1 << 18
+_DIGEST = 32
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+ ()")
 _ATTRIBUTE = "!#$&+-.^_`|~"  # what RFC 8187 leaves as it is
 
@@ -68,9 +69,10 @@ def disposition(name: str) -> str:
 
 def _structured(sha256: str) -> str | None:
     try:
-        return base64.b64encode(binascii.unhexlify(sha256)).decode()
+        digest = binascii.unhexlify(sha256)
     except (binascii.Error, ValueError):
         return None
+    return base64.b64encode(digest).decode() if len(digest) == _DIGEST else None
 
 
 class _Sending(Response):
