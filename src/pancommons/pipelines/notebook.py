@@ -201,9 +201,12 @@ def _call(record: Record, pipeline: Pipeline, where: Mapping[str, Sequence[Sourc
 def _merits(merits: Sequence[Mapping[str, Any]]) -> str:
     then = pprint.pformat({merit["name"]: merit["value"] for merit in merits}, width=_WIDTH, sort_dicts=False)
     return (
-        f"then = {then}\n"
+        f"then = {then}\n\n"
+        "def shown(value):\n"
+        '    return f"{value:.6g}" if isinstance(value, float) else str(value)\n\n'
         'for merit in run.report["merits"]:\n'
-        "    print(f\"{merit['label']:32} {merit['value']!s:>22} {merit['unit']:12}\", then.get(merit[\"name\"], \"\"))"
+        '    now, before = shown(merit["value"]), shown(then.get(merit["name"], ""))\n'
+        "    print(f\"{merit['label']:32} {now:>12} {merit['unit']:18} {before:>12}\")"
     )
 
 
