@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
 import signal
+import sys
+import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +19,8 @@ import sqlalchemy as sa
 from pancommons.base.errors import BadInput
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.ledger import audit
-from pancommons.catalogue.read import fetch, resource
+from pancommons.catalogue.read import fetch
+from pancommons.catalogue.read import resource as resource_of
 from pancommons.catalogue.tables import datasets
 from pancommons.pipelines.lock import holder
 from pancommons.runs import keeping, supervising
@@ -179,17 +185,41 @@ def test_a_run_that_takes_too_long_is_stopped_and_then_ended(supervised: Supervi
     )
 
 
-def test_a_run_that_cannot_be_started_fails_with_a_sentence(supervised: Supervised) -> None:
+def test_a_run_that_cannot_be_started_fails_with_a_sentence(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = supervised.world
     run = world.ask()
     supervised.one.starter = LocalStarter(world.desk.settings)
     world.desk.settings.runs.accounts["bob"] = "no-such-user"
     supervised.one.look()
     assert world.get(run).why == "there is no Unix user 'no-such-user' on this machine; ask the facility."
-    for user in ("root", "nobody"):
-        if os.geteuid() != 0:
-            with pytest.raises(BadInput, match="may not run as the Unix user"):
-                supervised.one.starter.start(world.folder, user=user, limits=supervising.Limits(1, 1))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(BadInput, match="may not run as the Unix user 'nobody'"):
+        supervised.one.starter.start(world.folder, user="nobody", limits=supervising.Limits(1, 1))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_run_goes_as_the_user_it_is_mapped_to(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python is not readable to that user, a script in its place says who it is."""
+    place = Path(tempfile.mkdtemp(prefix="pan-runs-as-", dir="/tmp"))
+    place.chmod(0o755)
+    program = place / "program"
+    program.write_text('#!/bin/sh\nid -un; id -Gn; echo $HOME; env | grep -c HUNTER; touch "$3/made"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setenv("HUNTER", "2")
+    folder = place / "run"
+    folder.mkdir()
+    (folder / "run.json").write_text("{}")
+    starter = LocalStarter(world.desk.settings)
+    handle = starter.start(folder, user="nobody", limits=supervising.Limits(1 << 30, 60, "Ada"))
+    wait_until(lambda: not starter.alive(handle))
+    assert (folder / "log").read_text().split() == ["nobody", "nogroup", "/nonexistent", "0"]
+    assert {(folder / name).owner() for name in (".", "run.json", "made")} == {"nobody"}
+    with pytest.raises(BadInput, match="there is no Unix user"):
+        starter.start(folder, user="no-such-user", limits=supervising.Limits(1, 1))
+    shutil.rmtree(place)
 
 
 def test_what_is_not_kept_is_removed_and_what_is_published_stays(make_world: Callable[..., World]) -> None:
@@ -225,6 +255,11 @@ def test_a_killed_runner_is_taken_up_and_its_result_is_registered_once_as_its_ow
     runner = holder(folder.path)
     assert runner is not None and os.getpriority(os.PRIO_PROCESS, runner.pid) >= 10
     assert os.getsid(runner.pid) == runner.pid
+    most = 2 * world.rows()[0].allowed + (4 << 30)
+    assert resource.prlimit(runner.pid, resource.RLIMIT_AS) == (most, most)
+    assert resource.prlimit(runner.pid, resource.RLIMIT_CORE) == (0, 0)
+    with open(f"/proc/{runner.pid}/environ") as environ:  # noqa: PTH123
+        assert "PANCOMMONS_CONFIG=/dev/null" in environ.read().split("\0")
     os.kill(runner.pid, signal.SIGKILL)
     wait_until(lambda: world.get(run).dataset)
     supervisor.stop()
@@ -238,10 +273,14 @@ def test_a_killed_runner_is_taken_up_and_its_result_is_registered_once_as_its_ow
     with world.database.read() as connection:
         found = fetch(connection, "dataset", str(done.dataset), world.ada, now())
         assert found is not None and fetch(connection, "dataset", str(done.dataset), BOB, now()) is None
-        about = resource(connection, "dataset", found.id)  # type: ignore[union-attr]
+        about = resource_of(connection, "dataset", found.id)  # type: ignore[union-attr]
     assert (about.owner, about.proposal, about.open_from) == ("ada", world.proposal, None)
     assert [one.target for one in found.record.relations] == ["pid/secret"]  # type: ignore[union-attr]
     assert found.record.title == "Squares of strips: the secret vector"  # type: ignore[union-attr]
+    with pytest.raises(BadInput, match=rf"runs:.*{run.identifier}/result.nxs: expected a vector"):
+        world.ask(str(done.dataset), world.ada)
+    with pytest.raises(BadInput, match="that you may run on"):
+        world.ask(str(done.dataset), BOB)
     world.set(run, to_register=True)
     supervisor = Supervisor(world.desk)
     supervisor.start()

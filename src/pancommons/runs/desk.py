@@ -304,7 +304,7 @@ class Desk:
         with self.database.read(SECONDS) as connection:
             resolved = resolve(connection, self.roots, pipeline, asked.inputs, principal, at)
         own = self.settings.runs
-        memory = machine.parse_size(own.memory) if own.memory else machine.memory_free() // 2
+        memory = machine.parse_size(own.memory) if own.memory else machine.memory_free() // 2 // own.at_a_time
         answer = self.examiners.ask(
             {
                 "pipeline": asked.pipeline,

@@ -86,8 +86,9 @@ class LocalStarter:
         surroundings = environment(self._settings, limits.name, user if account else None)
         if account is not None:
             surroundings |= {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
-            _hand_over(folder, account)
         try:
+            if account is not None:
+                _hand_over(folder, account)
             log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
             try:
                 process = subprocess.Popen(

@@ -106,18 +106,25 @@ class Supervisor:
         for row in self._held(at):
             if row.id in self._busy:
                 continue
-            if row.state in GOING:
-                self._follow(row, at)
-            elif row.to_register:
-                self._do(row, self._register)
-            elif row.to_tell and (row.tell_at is None or row.tell_at <= at):
-                self._do(row, self._tell)
+            try:
+                self._attend(row, at)
+            except Exception:
+                log.exception("run %s: looking after it failed; it is tried again", row.identifier)
         while self._start_next(at):
             pass
         if self._cleared is None or (at - self._cleared).total_seconds() > _CLEAR_EVERY:
             self._cleared = at
             keeping.remove_expired(self.desk, at)
             keeping.remove_orphans(self.desk, at)
+
+    def _attend(self, row: Any, at: datetime) -> None:
+        """Do for one run what there is to do."""
+        if row.state in GOING:
+            self._follow(row, at)
+        elif row.to_register:
+            self._do(row, self._register)
+        elif row.to_tell and (row.tell_at is None or row.tell_at <= at):
+            self._do(row, self._tell)
 
     def _held(self, at: datetime) -> list[Any]:
         """Return the runs with something to do that this server holds; take those that nobody holds any more."""
