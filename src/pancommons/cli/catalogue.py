@@ -160,7 +160,8 @@ def _database(*, make: bool = False, bare: bool = False) -> Iterator[Database]:
     """Open the database of the settings; made where it is to be filled, else it must be there."""
     import pancommons.catalogue.ledger
     import pancommons.catalogue.parts
-    import pancommons.catalogue.tables  # noqa: F401  all tables, declared
+    import pancommons.catalogue.tables
+    import pancommons.runs.tables  # noqa: F401  all tables, declared
     from pancommons.base.errors import BadInput
     from pancommons.catalogue.ready import make_ready
     from pancommons.store.engine import open_database

@@ -115,7 +115,8 @@ class _Parts(Collector):
         states = dict.fromkeys(STATES, 0)
         with self._database.read(_LOOK) as connection:
             query = sa.select(runs.c.state, sa.func.count()).where(runs.c.removed.is_(None)).group_by(runs.c.state)
-            states.update(connection.execute(query).tuples().all())
+            for state, number in connection.execute(query):
+                states[state] = number
         yield _by("pancommons_runs", "Runs that people asked for, and that are there.", "state", states.items())
         yield _by("pancommons_readers", "Processes that read HDF5 files.", "state", self._readers.states().items())
         pool = self._database.reader.pool
