@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from pancommons.base.errors import BadInput
 from pancommons.catalogue.search.errors import TooLarge
+from pancommons.server.pages.languages import later
 from pancommons.server.pages.problem import problem_page
 from pancommons.store.engine import TookTooLong
 
@@ -93,4 +94,4 @@ def install(app: FastAPI) -> None:
     async def unknown(request: Request, error: Exception) -> Response:
         reference = secrets.token_hex(4)
         log.error("reference %s: %s %s", reference, request.method, request.url.path, exc_info=error)
-        return told(request, 500, "something went wrong here", reference=reference)
+        return told(request, 500, later("something went wrong here"), reference=reference)
