@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.server.conftest import database, empty_postgresql, empty_sqlite, new_database, postgresql, served
 
@@ -23,6 +23,8 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _DRAWING = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 _AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
 _LOADING = "Failed to load resource"
+
+expect.set_options(timeout=20_000)
 
 
 def missing(message: str) -> None:
