@@ -7,11 +7,17 @@ DATA ?= $(or $(PANCOMMONS_TEST_DATA),../shared/data)
 
 .PHONY: install demo test soak lint bench docs constraints clean
 
-install: $(VENV)/installed
+install: $(VENV)/installed $(VENV)/viewer
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dask,nexus-definitions,notebook]"
 	touch $@
+
+# The viewer of HDF5 files and htmx are made by npm; without it pages show what the server draws.
+WEB := $(wildcard web/src/* web/src/*/*) web/package-lock.json web/vite.config.ts web/tsconfig.json
+$(VENV)/viewer: $(VENV)/installed $(WEB)
+	@if command -v npm >/dev/null && cd web && npm ci --silent --no-audit --no-fund && npm run --silent build -- --logLevel warn; \
+	then touch ../$@; else echo "npm is not there, or failed: the portal goes without the viewer of HDF5 files."; fi
 
 $(VENV)/developed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
@@ -25,13 +31,13 @@ $(VENV)/documented: $(VENV)/developed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	touch $@
 
-demo: $(VENV)/installed
+demo: install
 	$(BIN)/pan demo --data "$(DATA)"
 
-test: $(VENV)/developed
+test: $(VENV)/developed $(VENV)/viewer
 	$(BIN)/python -m pytest -q -n 2 -m "not soak"
 
-soak: $(VENV)/benchable
+soak: $(VENV)/benchable $(VENV)/viewer
 	$(BIN)/python -m pytest -m "soak or not soak" --durations=15
 	$(BIN)/python -m benchmarks
 
@@ -54,4 +60,4 @@ constraints: $(VENV)/developed
 	  --no-emit-find-links --python-version 3.11 --all-extras pyproject.toml -o constraints.txt
 
 clean:
-	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) web/node_modules src/pancommons/server/static/built docs/_build .pytest_cache .mypy_cache .ruff_cache
