@@ -25,6 +25,7 @@ class RunFolder:
         events.jsonl                what happened when                    (append-only)
         lock                        who runs it, with a heartbeat
         stop                        put there by anybody to stop the run
+        log                         what its process prints, where a server started it
         prepared/NAME.npy           arrays handed to later stages
         parts/STAGE/000000.h5       one file for each finished unit
         parts/index.jsonl           digest of each part                   (append-only)

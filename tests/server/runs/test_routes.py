@@ -124,8 +124,8 @@ def test_what_cannot_be_is_told_in_one_sentence(portal: Portal) -> None:
     assert portal.world.rows() == []
 
 
-def test_limits_are_told_with_when_to_try_again(database: Database, tmp_path: Path) -> None:
-    with portal_around(database, tmp_path, waiting_each=1) as portal:
+def test_limits_are_told_with_when_to_try_again(sqlite_database: Database, tmp_path: Path) -> None:
+    with portal_around(sqlite_database, tmp_path, waiting_each=1) as portal:
         assert portal.ask().status_code == 201
         refused = portal.ask()
         assert refused.status_code == 429 and refused.headers["retry-after"] == "60"
@@ -164,13 +164,14 @@ def test_following_goes_on_over_a_restart_without_loss_or_repetition(database: D
 
 
 def test_a_stream_ends_when_whoever_follows_may_not_see_the_run_any_more(
-    portal: Portal, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "_ASK_AGAIN", 0.2)
     monkeypatch.setattr(streaming, "EVERY", 0.1)
-    run = portal.ask().json()["id"]
-    threading.Timer(1.0, lambda: portal.world.set(_run(portal), person="somebody else")).start()
-    assert followed(portal.address, run) == []
+    with portal_around(sqlite_database, tmp_path) as portal:
+        run = portal.ask().json()["id"]
+        threading.Timer(1.0, lambda: portal.world.set(_run(portal), person="somebody else")).start()
+        assert followed(portal.address, run) == []
 
 
 def test_stop_resume_and_hostile_names(portal: Portal) -> None:
@@ -194,11 +195,12 @@ def test_stop_resume_and_hostile_names(portal: Portal) -> None:
         assert portal("GET", f"/runs/{name}").status_code in (400, 404, 405), name
 
 
-def test_pipelines_are_described_as_they_are_declared(portal: Portal) -> None:
-    portal.asking = None
-    names = [one["name"] for one in portal("GET", "/pipelines").json()["pipelines"]]
+def test_pipelines_are_described_as_they_are_declared(sqlite_database: Database, tmp_path: Path) -> None:
+    with portal_around(sqlite_database, tmp_path) as portal:
+        portal.asking = None
+        names = [one["name"] for one in portal("GET", "/pipelines").json()["pipelines"]]
+        told = portal("GET", "/pipelines/strips").json()
+        assert portal("GET", "/pipelines/none").status_code == 404
     assert {"strips", "tomography", "sans", "thz"} <= set(names)
-    told = portal("GET", "/pipelines/strips").json()
     assert told["parameters"]["properties"]["pause"]["unit"] == "s" and told["preview"] is True
     assert told["presets"] == {"slow": {"pause": 0.2}} and told["roles"][0]["required"] is True
-    assert portal("GET", "/pipelines/none").status_code == 404
