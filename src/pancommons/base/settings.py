@@ -156,7 +156,9 @@ class Runs(BaseModel):
     at_a_time_each: int = Field(1, ge=1, le=1000, description="of one person")
     waiting_each: int = Field(20, ge=1, le=10_000, description="runs of one person that may wait")
     workers: int | None = Field(None, ge=1, description="units at a time of a run; the cores allowed if not given")
-    memory: str | None = Field(None, description="memory of a run, as 8G; its share of half of what is free if not given")
+    memory: str | None = Field(
+        None, description="memory of a run, as 8G; its share of half of what is free if not given"
+    )
     hours: float = Field(24.0, gt=0, description="a run is stopped after this time")
     accounts: dict[str, str] = Field(
         default_factory=dict, description="Unix users that people's runs go as, by person; the server's if not given"

@@ -182,9 +182,7 @@ def _words(page: Page) -> dict[str, str]:
         "members": _("{path} has {total} members: those after the first {shown} are in the groups at its end."),
         "more": _("… members {from} to {to} of {total}"),
         "others": _("{total} more notes of this kind are not listed."),
-        "averaged": _(
-            "{path} has {pixels} pixels in a frame: a value shown is the mean of {edge} by {edge}."
-        ),
+        "averaged": _("{path} has {pixels} pixels in a frame: a value shown is the mean of {edge} by {edge}."),
         "failed": _("The viewer could not start on this browser. The plain view shows the same file."),
         "plain": _("Plain view"),
     }
