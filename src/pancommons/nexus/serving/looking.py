@@ -156,6 +156,7 @@ def _draws(walk: Walk, found: Entity, path: str, text: str | None) -> tuple[dict
     return {
         "path": plain(plot.signal),
         "group": plain(plot.group),
+        "begin": plain(plot.group if _says_signal(what.signal) else plot.signal),
         "names": [plain(axis.rsplit("/", 1)[-1]) if axis else "." for axis in plot.axes],
         "kind": what.kind,
         "name": brief(name),
@@ -169,6 +170,12 @@ def _draws(walk: Walk, found: Entity, path: str, text: str | None) -> tuple[dict
         "missing": [plain(one) for one in what.missing[:_SMALL]],
         "missing_total": len(what.missing),
     }, None
+
+
+def _says_signal(signal: Any) -> bool:
+    """Say whether the group of a signal names it, by itself or in the older way: then it is shown with its axes."""
+    group = signal.parent
+    return nx_class(group) == "NXdata" and ("signal" in group.attrs or "signal" in signal.attrs)
 
 
 def _values(walk: Walk, dataset: Any, text: str | None, page: Page) -> dict[str, Any]:

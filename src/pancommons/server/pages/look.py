@@ -59,6 +59,7 @@ def look(
         file=file,
         dataset=dataset,
         path=where,
+        begin=_begin(where, found),
         part=part or "",
         shows=json.loads(found.body) if found.problem is None else None,
         problem=_sentence(found),
@@ -148,6 +149,12 @@ def _sentence(found: Answer) -> str:
     """Return why something is refused as a sentence; "" where it is not."""
     said = found.problem or ""
     return f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def _begin(path: str, found: Answer) -> str:
+    """Return where the viewer begins: of a whole file at what it shows first, which it would not always find itself."""
+    draws = json.loads(found.body).get("draws") if found.problem is None else None
+    return str(draws["begin"]) if draws and path == "/" else path
 
 
 def _hints(found: Answer) -> dict[str, Any]:
