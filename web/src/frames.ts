@@ -1,10 +1,10 @@
 /** Frames that are larger than one answer may be: read in pieces, or averaged down where even these are too many. */
 import type { Fetcher, FetcherOptions } from "@h5web/app";
+import { Frames, type Storage } from "./chunks/source";
 import type { Notes } from "./notes";
 
 /** What is known of a dataset of numbers. */
-export interface Stored {
-  shape: number[];
+export interface Stored extends Storage {
   /** The type that values come in as, with dtype=safe. */
   array: "Int8Array" | "Int16Array" | "Int32Array" | "Uint8Array" | "Uint16Array" | "Uint32Array" | "Float32Array" | "Float64Array";
 }
@@ -13,6 +13,8 @@ const ARRAYS = { Int8Array, Int16Array, Int32Array, Uint8Array, Uint16Array, Uin
 const MOST_AT_ONCE = 8_000_000;
 const MOST_IN_PIECES = 48_000_000;
 const LONGEST_EDGE = "1024";
+const LEAST_BY_CHUNKS = 250_000;
+const frames = new Frames();
 
 interface Type {
   class: number;
@@ -21,11 +23,13 @@ interface Type {
 }
 
 /** Name the type that values of an HDF5 type come in as; undefined for those that are read otherwise. */
-export function stored(shape: number[] | null | undefined, type: Type | undefined): Stored | undefined {
+export function stored(told: Partial<Storage> & { type?: Type }): Stored | undefined {
+  const { shape, type, chunks, filters } = told;
   if (!shape || !type) return undefined;
-  if (type.class === 1) return { shape, array: type.size <= 4 ? "Float32Array" : "Float64Array" };
+  const kept = { shape, chunks, filters };
+  if (type.class === 1) return { ...kept, array: type.size <= 4 ? "Float32Array" : "Float64Array" };
   if (type.class !== 0 || type.size > 4) return undefined;
-  return { shape, array: `${type.sign === 0 ? "Uint" : "Int"}${type.size * 8}Array` as Stored["array"] };
+  return { ...kept, array: `${type.sign === 0 ? "Uint" : "Int"}${type.size * 8}Array` as Stored["array"] };
 }
 
 /** Read values that may be too many for one answer. */
@@ -42,7 +46,14 @@ export async function values(
   const free = chosen.flatMap((part, axis) => (part.trim() === ":" ? [axis] : []));
   const whole = chosen.every((part) => /^\s*(:|\d+)\s*$/.test(part));
   const size = free.reduce((product, axis) => product * (known.shape[axis] ?? 1), width);
-  if (!whole || free.length !== 2 || size <= MOST_AT_ONCE) return ask(url, params, options);
+  if (!whole || free.length !== 2) return ask(url, params, options);
+  if (size >= LEAST_BY_CHUNKS) {
+    const route = url.replace(/\/data$/, "/chunks");
+    const path = params.path ?? "/";
+    const found = await frames.values(route, path, chosen, known, known.array, size, options?.abortSignal);
+    if (found) return found;
+  }
+  if (size <= MOST_AT_ONCE) return ask(url, params, options);
   const rows = known.shape[free[0] ?? 0] ?? 1;
   const columns = known.shape[free[1] ?? 0] ?? 1;
   const signal = options?.abortSignal ? { abortSignal: options.abortSignal } : undefined;

@@ -11,8 +11,10 @@ interface Child {
   missing_sources?: string[];
   missing_sources_total?: number;
   target_file?: string;
-  shape?: number[] | null;
-  type?: Parameters<typeof stored>[1];
+  shape?: number[];
+  type?: Parameters<typeof stored>[0]["type"];
+  chunks?: number[] | null;
+  filters?: { id: number }[] | null;
 }
 
 interface Meta extends Child {
@@ -54,7 +56,7 @@ export function reading(notes: Notes): Fetcher {
   const known = new Map<string, Stored>();
 
   function note(path: string, told: Child): void {
-    const kept = stored(told.shape, told.type);
+    const kept = stored(told);
     if (kept) known.set(path, kept);
     tell(notes, path, told);
   }

@@ -7,11 +7,12 @@ export interface Asked {
   selection?: string;
 }
 
-/** What it gets: the values, or why not - then it takes the plain way. */
+/** What it gets: the values, or why not, and whether it would be so again - then it takes the plain way. */
 export interface Got {
   id: number;
-  values?: ArrayBufferView;
+  values?: ArrayBufferView<ArrayBuffer>;
   problem?: string;
+  lasting?: boolean;
 }
 
 const going = new Map<number, AbortController>();
@@ -24,13 +25,17 @@ self.onmessage = async ({ data }: MessageEvent<Asked | { cancel: number }>) => {
   const { id, url, selection } = data;
   const control = new AbortController();
   going.set(id, control);
+  let lasting = false;
   try {
     const answer = await fetch(url, { signal: control.signal, credentials: "same-origin" });
+    lasting = answer.status === 413 || answer.status === 422;
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const values = await decode(await answer.arrayBuffer(), selection);
+    const stored = await answer.arrayBuffer();
+    lasting = true;
+    const values = await decode(stored, selection);
     (self as unknown as Worker).postMessage({ id, values } satisfies Got, [values.buffer]);
   } catch (error) {
-    (self as unknown as Worker).postMessage({ id, problem: String(error) } satisfies Got);
+    (self as unknown as Worker).postMessage({ id, problem: String(error), lasting } satisfies Got);
   } finally {
     going.delete(id);
   }
