@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import h5py
 import numpy as np
+import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlalchemy.engine import Connection
 
@@ -37,7 +38,12 @@ from pancommons.catalogue.records import (
     Thumbnail,
 )
 from pancommons.catalogue.write import put
+from pancommons.pipelines import runner
+from pancommons.runs.asked import Asked
+from pancommons.runs.desk import Desk
+from pancommons.runs.tables import runs
 from pancommons.store.engine import Database
+from tests.runs.world import HereAndNow
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class World:
     records: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     visitors: dict[str, Principal] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
 
     def kept_from(self, connection: Connection, principal: Principal) -> list[Secret]:
         """List the secrets that somebody may not have."""
@@ -108,9 +115,15 @@ def make_world(database: Database, root: Path, at: datetime) -> World:
         for name, terms in states.items():
             keep(_dataset(world, name, terms))
         derived = Terms(open_from=past, discoverable_from=past, fixed=True, owner="issuer#owner")
+        np.save(world.root / "vector.npy", np.arange(64.0))
+        keep(
+            Dataset(
+                pid="measured", kind="raw", title=world.word("title", Action.DISCOVER, "dataset", "measured"),
+                creation_date=past, terms=states["restricted"], documents=("proposal-2",),
+                files=(File(root="data", path="vector.npy"),),
+            )
+        )  # fmt: skip
         for name in ("embargoed", "restricted"):
-            source = fetch(connection, "dataset", name, LOCAL_USER, at)
-            assert source is not None
             keep(_dataset(world, f"from-{name}", derived, relations=(Relation(kind="derived from", target=name),)))
         keep(
             Sample(pid="sample-2", name=world.word("sample", Action.DISCOVER, "sample", "sample-2"),
@@ -119,7 +132,7 @@ def make_world(database: Database, root: Path, at: datetime) -> World:
         for kind in ("dataset", "document", "instrument", "sample"):
             world.records[kind] = []
         for kind, pid in [
-            *(("dataset", pid) for pid in (*states, "from-embargoed", "from-restricted")),
+            *(("dataset", pid) for pid in (*states, "from-embargoed", "from-restricted", "measured")),
             ("document", "proposal-1"), ("document", "proposal-2"), ("instrument", "instrument-1"),
             ("sample", "sample-2"),
         ]:  # fmt: skip
@@ -199,6 +212,18 @@ def _visitors(one: int, two: int, place: int) -> dict[str, Principal]:
             member.person, member.proposals, scopes=frozenset({Action.DISCOVER})
         ),
     }  # fmt: skip
+
+
+def add_run(world: World, desk: Desk) -> None:
+    """Have a run made of restricted data, with secrets in what it is called and asked for; it is done."""
+    desk.examiners = HereAndNow()  # type: ignore[assignment]
+    title = world.word("run", Action.READ, "dataset", "measured")
+    who = world.visitors["investigator"]
+    made = desk.ask(Asked("strips", {"vector": ["measured"]}, title=title), who, world.at)
+    runner.execute(desk.folder(made).path)
+    with desk.database.write() as connection:
+        connection.execute(sa.update(runs).values(state="done", started=world.at, ended=world.at))
+    world.runs.append(made.identifier)
 
 
 def templates(app: FastAPI) -> list[tuple[str, str]]:
