@@ -32,6 +32,7 @@ class _Out(StrEnum):
     PANOSC = "panosc"
     SCICAT = "scicat"
     ICAT = "icat"
+    VISA = "visa"
     DATACITE = "datacite"
 
 
@@ -101,7 +102,9 @@ def _tell(report: Report, *, as_json: bool) -> None:
 
 
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; one that is there is replaced.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The file, or folder of VISA's tables, to write; replaced if there.")
+    ],
     form: Annotated[_Out, typer.Option("--format", help="How to write it.")] = _Out.PANOSC,
     public: Annotated[bool, typer.Option("--public", help="Only what anybody may have.")] = False,
 ) -> None:

@@ -18,6 +18,7 @@ from pancommons.catalogue.exchange.panosc_writing import export_panosc
 from pancommons.catalogue.exchange.scicat import import_scicat
 from pancommons.catalogue.exchange.scicat_writing import export_scicat
 from pancommons.catalogue.exchange.visa import import_visa
+from pancommons.catalogue.exchange.visa_writing import export_visa
 from pancommons.catalogue.policy import Policy
 from pancommons.store.engine import Database
 
@@ -84,5 +85,5 @@ def import_file(
     return read(database, file, policy=policy, by=by, at=at, show=show)
 
 
-EXPORTS = {"panosc": export_panosc, "scicat": export_scicat, "icat": export_icat}
+EXPORTS = {"panosc": export_panosc, "scicat": export_scicat, "icat": export_icat, "visa": export_visa}
 """What writes a format; each takes a database, a file, ``principal``, ``at`` and ``show``."""
