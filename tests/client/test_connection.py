@@ -24,6 +24,18 @@ def test_a_busy_server_is_asked_again_when_it_says(status: int) -> None:
     assert len(asked) == 3 and slept[0] == 7 and 0 < slept[1] < 2
 
 
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+def test_a_conflict_is_waited_for_only_where_it_passes(method: str) -> None:
+    slept: list[float] = []
+    answers = [(409, {"Retry-After": "1"}, b""), OK, (409, {}, b"")]
+    with answering(lambda _: answers.pop(0)) as (server, asked):
+        connection = Connection(server, sleep=slept.append)
+        assert connection.ask(method, "/runs/x") == {"fine": True}
+        with pytest.raises(Refused) as refused:
+            connection.ask(method, "/runs/x")
+    assert refused.value.status == 409 and slept == [1] and len(asked) == 3
+
+
 def test_it_does_not_wait_longer_than_it_has_patience() -> None:
     slept: list[float] = []
     message = json.dumps({"error": {"statusCode": 429, "name": "x", "message": "20 runs of yours wait already"}})

@@ -193,8 +193,7 @@ class Connection:
                 if (sent and not harmless) or not self.pause(tried, since):
                     raise self._silent(error) from None
             else:
-                again = answer.status_code in _AGAIN and (harmless or answer.status_code in (429, 503))
-                if answer.is_success or not (again and self.pause(tried, since, answer)):
+                if answer.is_success or not (_may_pass(answer, harmless=harmless) and self.pause(tried, since, answer)):
                     return self._checked(answer)
                 answer.close()
             tried += 1
@@ -232,6 +231,13 @@ class Connection:
 
     def _strange(self) -> BadInput:
         return BadInput("does not answer as a server of PaN Commons does", file=self.server, remedy="check the address")
+
+
+def _may_pass(answer: httpx.Response, *, harmless: bool) -> bool:
+    """Say whether the same request may be granted later: the server is busy, or says when a conflict is over."""
+    if answer.status_code == 409:
+        return "retry-after" in answer.headers
+    return answer.status_code in _AGAIN and (harmless or answer.status_code in (429, 503))
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:

@@ -87,3 +87,7 @@ class TooMany(PanError):
 
 class Conflict(PanError):
     """What is asked does not fit the state that something is in."""
+
+
+class NotYet(Conflict):
+    """What is asked will fit in a moment; nothing was done."""

@@ -15,7 +15,7 @@ from pancommons.catalogue import audit
 from pancommons.catalogue.access import Principal, Role
 from pancommons.catalogue.tables import datasets
 from pancommons.catalogue.write import delete as delete_record
-from pancommons.runs.asked import Conflict
+from pancommons.runs.asked import Conflict, NotYet
 from pancommons.runs.tables import ENDED, GOING, run_inputs, runs
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ def delete(desk: Desk, connection: Connection, row: Any, principal: Principal, a
     ------
     Conflict
         If it goes, its result is open to others, or another run that waits or goes reads it.
+    NotYet
+        If its result is just being put into the catalogue.
     """
     if row.state in GOING:
         raise Conflict("The run goes on; stop it first.")
     if row.to_register:
-        raise Conflict("The result of this run is just being put into the catalogue; try again in a moment.")
+        raise NotYet("The result of this run is just being put into the catalogue; try again in a moment.")
     if row.dataset_id is not None:
         result = connection.execute(sa.select(datasets).where(datasets.c.id == row.dataset_id)).one()
         if result.deleted_at is None:

@@ -15,7 +15,7 @@ from pancommons.base.errors import BadInput
 from pancommons.catalogue.access import Action, Principal, visible
 from pancommons.catalogue.tables import datasets
 from pancommons.runs import reading, telling
-from pancommons.runs.asked import Conflict, TooMany
+from pancommons.runs.asked import Conflict, NotYet, TooMany
 from pancommons.runs.tables import run_inputs, runs
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def resume(desk: Desk, connection: Connection, row: Any, principal: Principal, a
     if row.state not in RESUMABLE:
         raise Conflict(f"The run is {row.state}; there is nothing to go on with.")
     if row.to_register:
-        raise Conflict("The result of this run is just being put into the catalogue; try again in a moment.")
+        raise NotYet("The result of this run is just being put into the catalogue; try again in a moment.")
     check_waiting(connection, row.person, desk.settings.runs.waiting_each)
     kept = (
         sa.select(run_inputs.c.run_id)

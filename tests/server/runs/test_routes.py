@@ -179,6 +179,12 @@ def test_stop_resume_and_hostile_names(portal: Portal) -> None:
     assert portal("POST", f"/runs/{run}/resume").status_code == 409
     stopped = portal("POST", f"/runs/{run}/stop").json()
     assert (stopped["state"], stopped["why"]) == ("stopped", "stopped before it began")
+    assert "retry-after" not in portal("POST", f"/runs/{run}/stop").headers
+    portal.world.set(_run(portal), to_register=True)
+    for method, path in (("POST", f"/runs/{run}/resume"), ("DELETE", f"/runs/{run}")):
+        soon = portal(method, path)
+        assert (soon.status_code, soon.headers["retry-after"]) == (409, "1"), method
+    portal.world.set(_run(portal), to_register=False)
     assert portal("POST", f"/runs/{run}/resume").json()["state"] == "waiting"
     folder = portal.world.desk.folder(_run(portal)).path
     figures = [{"file": name} for name in ("a.png", "link.png", "../run.json", "page.html")]

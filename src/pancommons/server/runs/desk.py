@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, Response
 
-from pancommons.runs.asked import Conflict, NotSignedIn, TooMany
+from pancommons.runs.asked import Conflict, NotSignedIn, NotYet, TooMany
 from pancommons.runs.desk import Desk
 from pancommons.runs.supervising import Supervisor
 from pancommons.server.errors import told
@@ -42,3 +42,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Conflict)
     async def conflict(request: Request, error: Conflict) -> Response:
         return told(request, 409, str(error))
+
+    @app.exception_handler(NotYet)
+    async def not_yet(request: Request, error: NotYet) -> Response:
+        return told(request, 409, str(error), headers={"Retry-After": "1"})
