@@ -34,10 +34,6 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def _scan(portal: Portal) -> str:
-    return str(Client(portal.address).search(filter={"where": {"title": {"ilike": "scan"}}})[0]["pid"])
-
-
 def test_sign_in_with_a_code(
     openid: OpenID, sqlite_database: Database, pan: Command, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +109,7 @@ def test_signing_in_where_nobody_does(portal: Portal, pan: Command) -> None:
 
 
 def test_run_at_a_server(portal: Portal, pan: Command, here: Path) -> None:
-    pid = _scan(portal)
+    pid = portal.scan()
     plan = pan("run", "tomography", pid, "--server", portal.address, "--dry-run")
     assert plan.code == 0 and "about" in plan.out and "found in the data: " in plan.out, plan.err
     said = pan("run", "tomography", pid, "--server", portal.address, "--centre", "31", "--out", "mine")
@@ -148,7 +144,7 @@ def _lines(pan: Command, portal: Portal, pid: str) -> list[str]:
     ],
 )
 def test_what_cannot_be_run(portal: Portal, pan: Command, here: Path, arguments: list[str], part: str) -> None:
-    given = [_scan(portal) if one == "PID" else one for one in arguments]
+    given = [portal.scan() if one == "PID" else one for one in arguments]
     said = pan("run", "tomography", *given, "--server", portal.address)
     assert said.code == 2 and part in said.err and said.err.count("\n") == 1, said.err
     assert not list(here.iterdir())
@@ -162,7 +158,7 @@ def test_what_is_no_run(pan: Command, place: str) -> None:
 
 
 def test_ctrl_c_leaves_the_run_going(portal: Portal, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pancommons", "run", "tomography", _scan(portal), "--server", portal.address]
+    command = [sys.executable, "-m", "pancommons", "run", "tomography", portal.scan(), "--server", portal.address]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ})
     try:
         assert process.stderr is not None

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from pancommons.client import Client
+
 SMALL = ("--columns", "32", "--rows", "6", "--angles", "31", "--flats", "4", "--darks", "4")
 
 
@@ -36,6 +38,11 @@ class Portal:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def scan(self) -> str:
+        """Return the PID of the scan, which is not all there is once something ran on it."""
+        [found] = Client(self.address).search(filter={"where": {"title": "Simulated tomography scan"}})
+        return str(found["pid"])
 
     def start(self, *arguments: str) -> None:
         """Start the server, at the port it had before if it had one."""

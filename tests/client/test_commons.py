@@ -27,9 +27,9 @@ def commons(portal: Portal) -> Client:
 
 
 @pytest.fixture
-def pid(commons: Client) -> str:
+def pid(portal: Portal) -> str:
     """Give the PID of the scan."""
-    return next(str(one["pid"]) for one in commons.search(filter={"limit": 100}) if "scan" in one["title"].lower())
+    return portal.scan()
 
 
 def _patient(portal: Portal, wire: str) -> Client:

@@ -22,8 +22,8 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _scan(client: Client) -> str:
-    [file] = client.files(client.search()[0]["pid"])
+def _scan(portal: Portal) -> str:
+    [file] = Client(portal.address).files(portal.scan())
     return str(file["id"])
 
 
@@ -31,7 +31,7 @@ def test_a_file_of_the_catalogue(portal: Portal, tmp_path: Path) -> None:
     original = (portal.data / "scan.nxs").read_bytes()
     seen: list[tuple[int, int | None]] = []
     with Client(portal.address) as client:
-        [file] = client.files(client.search()[0]["pid"])
+        [file] = client.files(portal.scan())
         assert file["name"] == "scan.nxs" and file["size"] == len(original)
         place = client.download(file, tmp_path, lambda there, whole: seen.append((there, whole)))
         assert place == tmp_path / "scan.nxs" and place.read_bytes() == original
@@ -47,7 +47,7 @@ def test_it_goes_on_where_the_wire_broke(portal: Portal, tmp_path: Path) -> None
     with cutting(portal.address, third, third, 5, third) as wire:
         connection = Connection(wire.address, sleep=lambda _: None)
         connection._answered = True
-        identifier = _scan(Client(portal.address))
+        identifier = _scan(portal)
         place = download(connection, f"/files/{identifier}", tmp_path / "new" / "scan.nxs")
         assert wire.connections >= 4
     assert place.read_bytes() == original
@@ -129,7 +129,7 @@ def test_a_part_that_was_not_asked_for(tmp_path: Path) -> None:
 def test_names_of_a_server_lead_nowhere_else(portal: Portal, tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     with Client(portal.address) as client:
-        identifier = _scan(client)
+        identifier = _scan(portal)
         for name in ("../../escaped.nxs", "/escaped.nxs", "..\\escaped.nxs"):
             place = client.download({"id": identifier, "name": name}, tmp_path / "inner")
             assert place == tmp_path / "inner" / "escaped.nxs"
