@@ -34,9 +34,9 @@ def missing(message: str) -> None:
     pytest.skip(message)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give Chromium, which draws WebGL in software."""
+    """Give Chromium, which draws WebGL in software; while it is there, no other event loop runs in this thread."""
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:
         missing("Chromium is not installed (Debian: apt-get install chromium)")

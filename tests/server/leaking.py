@@ -121,6 +121,7 @@ def make_world(database: Database, root: Path, at: datetime) -> World:
                 pid="measured", kind="raw", title=world.word("title", Action.DISCOVER, "dataset", "measured"),
                 creation_date=past, terms=states["restricted"], documents=("proposal-2",),
                 files=(File(root="data", path="vector.npy"),),
+                thumbnail=Thumbnail(content=b"RIFF", media_type="image/webp", width=8, height=8),
             )
         )  # fmt: skip
         for name in ("embargoed", "restricted"):

@@ -25,8 +25,10 @@ from pancommons.catalogue.principals import grant
 from pancommons.catalogue.quantities import parameter
 from pancommons.catalogue.records import Dataset, Pid, Terms, Thumbnail
 from pancommons.catalogue.tables import TEXTS
+from pancommons.catalogue.tables import datasets as dataset_table
 from pancommons.catalogue.techniques import put_techniques
 from pancommons.catalogue.write import delete, load, put
+from pancommons.runs.tables import run_inputs, runs
 from pancommons.store.engine import Database, open_database
 from pancommons.store.schema import METADATA
 from pancommons.store.text import with_substring, with_words
@@ -87,6 +89,14 @@ def fill(database: Database, datasets: int = 60) -> None:
         connection.execute(
             sa.insert(tokens).values(id=9, digest="SECRET-OF-A-TOKEN", name="n", scopes=["read"], expires_at=AT, **held)
         )
+        run = {"id": 10, "identifier": "r", "person": "ada", "pipeline": "strips", "version": "1", "title": "t"}
+        run |= {"parameters": {"a": 1}, "preview": False, "digest": "d", "folder": "2026/11/r", "alone": False}
+        run |= {"seconds": 1.0, "memory": 1, "disk": 1, "allowed": 1, "state": "done", "created": AT, "queued": AT}
+        run |= {"line": 0, "tries": 0, "to_register": False, "to_tell": 0}
+        connection.execute(sa.insert(runs).values(**run))
+        first = connection.execute(sa.select(sa.func.min(dataset_table.c.id))).scalar_one()
+        told = {"run_id": 10, "role": "vector", "position": 0, "dataset_id": first, "file": "f", "name": "n"}
+        connection.execute(sa.insert(run_inputs).values(**told))
 
 
 def rows(database: Database, table: sa.Table) -> list[tuple[Any, ...]]:

@@ -134,9 +134,9 @@ def test_the_budget_of_a_request():
         deep = {"or": [deep]}
     assert "nested more than 16 deep" in str(_refused({"where": deep}))
     include: dict = {"relation": "documents"}
-    for name in ("datasets", "documents") * 10:
+    for name in ("datasets", "documents") * 13:
         include = {"relation": name, "scope": {"include": [include]}}
-    assert "nested more than 16 deep" in str(
+    assert "nested more than 24 deep" in str(
         _refused({"include": [include]}, DOCUMENT if name == "datasets" else DATASET)
     )
 
