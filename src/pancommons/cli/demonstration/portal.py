@@ -65,15 +65,14 @@ def portal(place: Place, port: int) -> Iterator[Portal]:
 
 
 def _end_runs(place: Place) -> None:
-    """Let runs that still go stop: those of a portal survive it, those of a demonstration should not."""
+    """End runs that still go: those of a portal survive it, those of a demonstration should not."""
     from pancommons.pipelines.lock import holder, is_running
 
     for record in place.folder.glob("runs/*/*/*/run.json"):
         runner = holder(record.parent)
         if runner is not None and is_running(record.parent):
-            (record.parent / "stop").touch()
             with suppress(ProcessLookupError):
-                os.kill(runner.pid, signal.SIGTERM)
+                os.kill(runner.pid, signal.SIGKILL)
 
 
 def _address(server: subprocess.Popen[bytes], place: Place) -> str:

@@ -342,7 +342,7 @@ PIPELINE = Pipeline(
         SimulationParameters,
         f"{HERE}.simulation.simulate:simulate",
         "scan.nxs",
-        slow={"method": "tv", "iterations": 3000},
+        slow={"method": "tv", "iterations": 10000},
     ),
     samples=(Sample("tomography/tooth.h5", "a tooth, measured at APS"),),
 )
