@@ -20,6 +20,8 @@ __all__ = ["openid"]
 
 LONG = 180_000
 """Milliseconds that a run may take here, on a machine with other things to do."""
+H5WEBS_OWN = ("aria-allowed-attr", "aria-required-parent")
+"""The rules that h5web 17 breaks in its toolbar."""
 SLOW = {"p-method": "tv", "p-iterations": "6000"}
 
 
@@ -254,7 +256,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[
 def test_every_page_is_sound(
     browser: Browser, own: tuple[Portal, list[str]], axe: Callable[..., list[str]], width: int, scheme: str
 ) -> None:
-    """No violation by axe-core, but in h5web's own parts; nothing wider than the window; nothing to complain of."""
+    """No violation by axe-core but those of h5web itself; nothing wider than the window; nothing to complain of."""
     portal, paths = own
     context: BrowserContext = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme="dark" if scheme == "dark" else "light"
@@ -266,7 +268,11 @@ def test_every_page_is_sound(
         page.goto(portal.address + path)
         if path.startswith("/look/") and "?" not in path and width > 640:  # on a phone it goes to the plain view
             expect(page.locator("#viewer canvas").first).to_be_visible(timeout=60_000)
-        wrong += [f"{path}: {one}" for one in axe(page, ("#viewer",))]
+        wrong += [
+            f"{path}: {one}"
+            for one in axe(page)
+            if not (path.startswith("/look/") and one.split(" ", 1)[0] in H5WEBS_OWN)
+        ]
         wide = page.evaluate("() => document.documentElement.scrollWidth")
         if wide > width:
             wrong.append(f"{path}: {wide} px wide")
