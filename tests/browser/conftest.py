@@ -22,7 +22,7 @@ __all__ = ["database", "empty_postgresql", "empty_sqlite", "new_database", "post
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _DRAWING = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 _AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
-_LOADING = "Failed to load resource"
+_LOADING = ("Failed to load resource", "htmx:sendAbort", "htmx:afterRequest")  # htmx tells what a click cut off
 
 expect.set_options(timeout=20_000)
 

@@ -46,7 +46,7 @@ function Viewer({ place, words }: { place: HTMLElement; words: Words }): ReactNo
       const now = shownPath(place);
       if (now === undefined) return;
       address.follow(now);
-      notes.follow(now);
+      notes.follow(place.dataset.whole && now === path ? "/" : now);
     });
     observer.observe(place, { childList: true, subtree: true, characterData: true });
     const back = () => setShown(({ step }) => ({ ...address.read(), step: step + 1 }));
@@ -55,7 +55,7 @@ function Viewer({ place, words }: { place: HTMLElement; words: Words }): ReactNo
       observer.disconnect();
       removeEventListener("popstate", back);
     };
-  }, [place, address, notes]);
+  }, [place, address, notes, path]);
 
   return (
     <H5GroveProvider url={new URL(file, location.href).href} filepath={name} fetcher={fetcher}>
