@@ -67,8 +67,8 @@ def test_every_route_of_the_contract_is_described(described: str) -> None:
     assert {"Dataset", "Document", "Failure", "FilterOfDataset"} <= set(told["components"]["schemas"])
 
 
-def test_nothing_fails_in_ten_seconds(described: str, tmp_path: Path) -> None:
-    assert "Fuzzing" in fuzz(described, 10, tmp_path)
+def test_nothing_fails_in_half_a_minute(described: str, tmp_path: Path) -> None:
+    assert "Fuzzing" in fuzz(described, 30, tmp_path)
 
 
 @pytest.mark.soak
