@@ -35,7 +35,7 @@ demo: install
 	$(BIN)/pan demo --data "$(DATA)"
 
 test: $(VENV)/developed $(VENV)/viewer
-	$(BIN)/python -m pytest -q -n 3 -m "not soak"
+	$(BIN)/python -m pytest -q -n 2 -m "not soak"
 
 soak: $(VENV)/benchable $(VENV)/viewer
 	$(BIN)/python -m pytest -m "soak or not soak" --durations=15
