@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,6 +14,7 @@ from typing import Any
 from pancommons.base.errors import BadInput
 from pancommons.base.settings import Settings
 from pancommons.nexus.serving import wire
+from pancommons.nexus.serving.child import Child
 from pancommons.runs.asked import TooMany
 from pancommons.runs.environment import environment
 
@@ -113,54 +112,22 @@ class Examiners:
 
 
 class _Examiner:
-    """One process and the socket to it."""
+    """One process that looks at data."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="pan-examining-")
-        self._channel, other = socket.socketpair()
+        folder = tempfile.TemporaryDirectory(prefix="pan-examining-")
         self._started = time.monotonic()
-        with other:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pancommons.runs.examining", str(other.fileno())],
-                pass_fds=[other.fileno()],
-                env=environment(settings),
-                cwd=self._folder.name,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        self._child = Child("pancommons.runs.examining", environment(settings), folder)
+        self.process, self.end = self._child.process, self._child.end
 
     def ask(self, told: dict[str, Any], seconds: float) -> dict[str, Any]:
-        until = max(time.monotonic(), self._started + _START_SECONDS) + seconds
-
-        def wait() -> None:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._channel.settimeout(left)
-
-        wait()
-        try:
-            wire.send(self._channel, told)
-        except TimeoutError:
-            raise
-        except OSError:
-            raise wire.Closed from None
-        return wire.receive(self._channel, 0, wait)[0]
+        return self._child.exchange(told, max(time.monotonic(), self._started + _START_SECONDS) + seconds)[0]
 
     def took_too_long(self) -> bool:
         """Say whether the process, which is gone, ended itself because its time was over."""
         with suppress(subprocess.TimeoutExpired):
             return self.process.wait(_GRACE) == -signal.SIGALRM
         return False
-
-    def end(self) -> None:
-        self._channel.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._folder.cleanup()
 
 
 def _end_all(examiners: list[_Examiner]) -> None:

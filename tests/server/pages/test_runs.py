@@ -119,7 +119,8 @@ def test_a_run_in_every_state(portal: Portal, state: str) -> None:
     buttons = {text(one) for one in page.xpath("//main//button")}
     assert ("Stop" in buttons) == (state in ("waiting", "running"))
     assert any(one in buttons for one in ("Resume", "Try failed parts again")) == run.resumable
-    assert bool(page.xpath("//noscript//meta[@http-equiv='refresh']")) == run.active
+    settling = run.active or state in ("done", "partial")  # the results of these are not in the catalogue yet
+    assert bool(page.xpath("//noscript//meta[@http-equiv='refresh']")) == settling
     assert page.get_element_by_id("log-box").get("role") == "log"
     stages = {text(one) for one in page.xpath("//ol[@class='stages']//span[@class='stage-title']")}
     assert stages == {"Scaling", "Squaring"}

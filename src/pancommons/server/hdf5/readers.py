@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +17,7 @@ from pancommons.base.machine import cores
 from pancommons.nexus.serving import wire
 from pancommons.nexus.serving.answering import Answer, Asked
 from pancommons.nexus.serving.budget import Budget
+from pancommons.nexus.serving.child import Child
 
 log = logging.getLogger(__name__)
 
@@ -132,25 +130,15 @@ class Readers:
 
 
 class _Reader:
-    """One process and the socket to it."""
+    """One process that reads."""
 
     def __init__(self, roots: list[str], budget: Budget) -> None:
         self._budget = budget
-        self._folder = tempfile.TemporaryDirectory(prefix="pan-hdf5-")
-        self._channel, other = socket.socketpair()
+        folder = tempfile.TemporaryDirectory(prefix="pan-hdf5-")
         environment = _SET | {name: os.environ[name] for name in _KEPT if name in os.environ}
-        environment["MPLCONFIGDIR"] = self._folder.name
-        with other:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pancommons.nexus.serving.reader", str(other.fileno())],
-                pass_fds=[other.fileno()],
-                env=environment,
-                cwd=self._folder.name,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        environment["MPLCONFIGDIR"] = folder.name
+        self._child = Child("pancommons.nexus.serving.reader", environment, folder)
+        self.process, self.end = self._child.process, self._child.end
         try:
             told = self._exchange({"roots": roots, "budget": asdict(budget)}, _START_SECONDS)[0]
         except (wire.Closed, TimeoutError):
@@ -166,30 +154,8 @@ class _Reader:
         except TypeError:
             raise wire.Closed from None
 
-    def end(self) -> None:
-        self._channel.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._folder.cleanup()
-
     def _exchange(self, head: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
-        until = time.monotonic() + seconds
-
-        def wait() -> None:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._channel.settimeout(left)
-
-        wait()
-        try:
-            wire.send(self._channel, head)
-        except TimeoutError:
-            raise
-        except OSError:
-            raise wire.Closed from None
-        return wire.receive(self._channel, self._budget.answer_bytes, wait)
+        return self._child.exchange(head, time.monotonic() + seconds, self._budget.answer_bytes)
 
 
 def _end_all(readers: set[_Reader]) -> None:

@@ -1,0 +1,84 @@
+"""A process that works for another, in a folder of its own, and the socket over which it is asked."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pancommons.nexus.serving import wire
+
+
+class Child:
+    """A process that was started, and is asked one thing after the other.
+
+    Parameters
+    ----------
+    module
+        What it runs, with the number of its end of the socket as the only argument.
+    environment
+        All that it knows of the environment.
+    folder
+        Where it works; removed at its end.
+    """
+
+    def __init__(self, module: str, environment: Mapping[str, str], folder: tempfile.TemporaryDirectory[str]) -> None:
+        self._folder = folder
+        self._channel, other = socket.socketpair()
+        with other:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, str(other.fileno())],
+                pass_fds=[other.fileno()],
+                env=dict(environment),
+                cwd=Path(folder.name),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def exchange(self, head: dict[str, Any], until: float, most: int = 0) -> tuple[dict[str, Any], bytes]:
+        """Send a message and receive the answer.
+
+        Parameters
+        ----------
+        until
+            By the monotonic clock, when it has to be there.
+        most
+            Bytes that may come after the head of the answer.
+
+        Raises
+        ------
+        TimeoutError
+            If it is not there in time.
+        wire.Closed
+            If the process is gone.
+        """
+
+        def wait() -> None:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._channel.settimeout(left)
+
+        wait()
+        try:
+            wire.send(self._channel, head)
+        except TimeoutError:
+            raise
+        except OSError:
+            raise wire.Closed from None
+        return wire.receive(self._channel, most, wait)
+
+    def end(self) -> None:
+        """End the process, if it has not ended, and remove its folder."""
+        self._channel.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._folder.cleanup()
