@@ -44,19 +44,33 @@ class OpenID:
         """Set the claims of somebody, as ``entitlements=[...]``."""
         httpx.post(f"{self.issuer}/people/{quote(who)}", json=claims).raise_for_status()
 
-    def register(self, portal: str, **more: Any) -> dict[str, Any]:
-        """Register a portal at an address; return its settings as a provider."""
+    def asked(self) -> list[str]:
+        """Return what programs asked it for, as ``POST /token``, in turn."""
+        told: list[str] = httpx.get(f"{self.issuer}/asked").raise_for_status().json()
+        return told
+
+    def register(self, portal: str, *, name: str = "facility", **more: Any) -> dict[str, Any]:
+        """Register a portal at an address; return its settings as a provider.
+
+        Parameters
+        ----------
+        more
+            What the portal registers with, beside what it needs; ``scopes`` and ``admin_acr`` as in its settings.
+        """
+        told = {one: more.pop(one) for one in ("scopes", "admin_acr") if one in more}
         wanted = {
-            "redirect_uris": [f"{portal}/signin/facility/callback"],
+            "redirect_uris": [f"{portal}/signin/{name}/callback"],
             "post_logout_redirect_uris": [f"{portal}/"],
-            "backchannel_logout_uri": f"{portal}/signin/facility/ended",
+            "backchannel_logout_uri": f"{portal}/signin/{name}/ended",
             "backchannel_logout_session_required": True,
             "token_endpoint_auth_method": "client_secret_basic",
+            "require_auth_time": True,
             **more,
         }
         made = httpx.post(f"{self.issuer}/reg", json=wanted).raise_for_status().json()
         return {
-            "name": "facility",
+            **told,
+            "name": name,
             "title": "Example Light Source account",
             "issuer": self.issuer,
             "client_id": made["client_id"],
@@ -85,6 +99,16 @@ def start_provider() -> tuple[OpenID, subprocess.Popen[str]] | str:
 @pytest.fixture(scope="session")
 def openid() -> Iterator[OpenID]:
     """Give a provider for the whole session; skip where there is none, but fail in CI."""
+    yield from _provider()
+
+
+@pytest.fixture(scope="session")
+def another_openid() -> Iterator[OpenID]:
+    """Give a second provider, which knows nothing of the first."""
+    yield from _provider()
+
+
+def _provider() -> Iterator[OpenID]:
     started = start_provider()
     if isinstance(started, str):
         if os.environ.get("CI") == "true":
@@ -98,7 +122,12 @@ def openid() -> Iterator[OpenID]:
 
 @contextmanager
 def signed_in_server(
-    database: Database, openid: OpenID, *, client: dict[str, Any] | None = None, **settings: Any
+    database: Database,
+    openid: OpenID,
+    *,
+    client: dict[str, Any] | None = None,
+    also: dict[str, OpenID] | None = None,
+    **settings: Any,
 ) -> Iterator[str]:
     """Serve a database to people who sign in at a provider; give the address.
 
@@ -106,34 +135,56 @@ def signed_in_server(
     ----------
     client
         What the portal registers with at the provider, beside what it needs.
+    also
+        Other providers, by their names.
     settings
         As in the configuration file; ``signin`` without its providers.
     """
+    listener = listens()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    providers = [openid.register(address, **client or {})]
+    providers += [one.register(address, name=name) for name, one in (also or {}).items()]
+    told = {**settings, "signin": {**settings.get("signin", {}), "providers": providers}}
+    with serving(database, Settings(**told), listener):
+        yield address
+
+
+def listens() -> socket.socket:
+    """Take a port of this machine for a server that follows."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    told = {
-        **settings,
-        "signin": {**settings.get("signin", {}), "providers": [openid.register(address, **client or {})]},
-    }
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(Services(database, Settings(**told))), log_level="error", lifespan="off")
-    )
+    return listener
+
+
+@contextmanager
+def serving(database: Database, settings: Settings, listener: socket.socket) -> Iterator[None]:
+    """Serve a database on a port until the end of the block."""
+    app = create_app(Services(database, settings))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     try:
-        yield address
+        yield
     finally:
         server.should_exit = True
         thread.join(10)
 
 
-def sign_in(portal: str, name: str, browser: httpx.Client | None = None, *, after: str = "/") -> httpx.Client:
+def sign_in(
+    portal: str,
+    name: str,
+    browser: httpx.Client | None = None,
+    *,
+    after: str = "/",
+    provider: str = "facility",
+    again: bool = False,
+) -> httpx.Client:
     """Sign somebody in as a browser without JavaScript does; return the browser, which holds the session."""
     browser = browser or httpx.Client(timeout=30)
-    answer = browser.get(f"{portal}/signin/facility/start", params={"next": after}, headers=NAVIGATES)
+    params = {"next": after} | ({"again": "true"} if again else {})
+    answer = browser.get(f"{portal}/signin/{provider}/start", params=params, headers=NAVIGATES)
     answer = to_portal(browser, answer, portal, name)
     answer = browser.get(answer.headers["location"], headers={**NAVIGATES, "Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 303, answer.text

@@ -89,6 +89,9 @@ class OpenIDProvider(BaseModel):
     scopes: list[str] = Field(
         default_factory=lambda: ["openid", "profile", "email"], description="asked for, openid among them"
     )
+    admin_acr: list[str] = Field(
+        default_factory=list, description="how whoever changes something under /admin signed in: acr is one of these"
+    )
 
     @field_validator("issuer")
     @classmethod
@@ -133,7 +136,13 @@ class SignIn(BaseModel):
     longest_hours: int = Field(168, ge=1, description="a session ends after this time whatever happens")
     token_days: int = Field(90, ge=1, le=3650, description="the longest life of a personal token")
     entitled_days: int = Field(
-        30, ge=1, description="what entitlements give holds for this time after the last sign-in, for tokens too"
+        30, ge=1, description="what entitlements give holds for this time after they were read, for tokens too"
+    )
+    refresh_hours: int = Field(
+        12, ge=1, le=168, description="entitlements older than this are read anew when a session is used"
+    )
+    admin_minutes: int = Field(
+        15, ge=1, le=1440, description="whoever changes something under /admin signed in within this time"
     )
 
     @field_validator("providers")

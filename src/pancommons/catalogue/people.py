@@ -1,6 +1,7 @@
 """The tables of the people who sign in: who they are, and how a browser or a program shows that it is theirs.
 
-Secrets are kept as their SHA-256 only. What is marked transient belongs to one running portal: no dump holds it.
+Secrets are kept as their SHA-256 only, and tokens of a provider encrypted with a key that follows from such a secret.
+What is marked transient belongs to one running portal: no dump holds it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ accounts = sa.Table(
     sa.Column("name", Text, comment="for display, as are e-mail and ORCID iD"),
     sa.Column("email", Text),
     sa.Column("orcid", Text),
-    sa.Column("entitlements", sa.JSON(none_as_null=True), nullable=False, comment="as the last sign-in brought them"),
+    sa.Column("entitlements", sa.JSON(none_as_null=True), nullable=False, comment="as the provider said last"),
+    sa.Column("entitled_at", Instant, comment="when it said so; at the last sign-in if not given"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("signed_in_at", Instant, nullable=False),
     sa.Column("disabled_at", Instant),
@@ -42,7 +44,10 @@ sessions = sa.Table(
     _account(),
     sa.Column("provider", Text, nullable=False, comment="its name in the settings"),
     sa.Column("provider_session", Text, index=True, comment="as the provider calls it, where it says"),
-    sa.Column("id_token", Text, nullable=False, comment="the hint when signing out at the provider"),
+    sa.Column("sealed", Text, nullable=False, comment="tokens of the provider, encrypted"),
+    sa.Column("refresh_at", Instant, comment="when they may next be used to ask anew; never if not given"),
+    sa.Column("auth_time", Instant, comment="when the provider last saw the person, where it says"),
+    sa.Column("acr", Text, comment="how, where it says"),
     sa.Column("browser", Text, comment="what the browser calls itself"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("seen_at", Instant, nullable=False),
@@ -73,6 +78,13 @@ pending_sign_ins = sa.Table(
     sa.Column("nonce", Text, nullable=False),
     sa.Column("verifier", Text, nullable=False),
     sa.Column("next", Text, nullable=False),
+    sa.Column(
+        "account_id",
+        Key,
+        sa.ForeignKey("accounts.id", ondelete="CASCADE"),
+        index=True,
+        comment="who is to sign in again; anybody if not given",
+    ),
     sa.Column("expires_at", Instant, nullable=False, index=True),
     info=TRANSIENT,
 )
@@ -91,5 +103,13 @@ device_authorisations = sa.Table(
     sa.Column("asked_at", Instant),
     sa.Column("expires_at", Instant, nullable=False, index=True),
     sa.CheckConstraint("state IN ('pending', 'approved', 'denied')", name="state"),
+    info=TRANSIENT,
+)
+
+logout_messages = sa.Table(
+    "logout_messages",
+    METADATA,
+    sa.Column("digest", Text, primary_key=True, comment="SHA-256 of the provider and the name of its message"),
+    sa.Column("expires_at", Instant, nullable=False, index=True),
     info=TRANSIENT,
 )

@@ -29,7 +29,7 @@ from pancommons.server.runs.desk import open_desk
 from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
 from pancommons.server.signin import device_routes as device
-from pancommons.server.signin import me
+from pancommons.server.signin import me, stepping_up
 from pancommons.server.signin import routes as sign_in
 from pancommons.server.signin.desk import Desk
 
@@ -91,6 +91,7 @@ def create_app(services: Services) -> FastAPI:
     app.mount("/static", StaticFiles(packages=[("pancommons.server", "static")]), name="static")
     errors.install(app)
     refusals.install(app)
+    stepping_up.install(app)
 
     app.add_middleware(OwnPagesOnly, services=services)
 

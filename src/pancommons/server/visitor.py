@@ -105,6 +105,7 @@ def _by_session(request: Request, at_desk: Desk, held: str, at: datetime) -> Vis
             return None
         who = principal_of(connection, row, at_desk.rules, at, fresh_days=at_desk.told.entitled_days)
     at_desk.seen.note(session_table, row.id, row.seen_at, at)
+    at_desk.refreshing.note(row, held, at)
     return Visitor(who, row.name or row.subject, "session", row.account_id, row.id)
 
 

@@ -83,7 +83,7 @@ def fill(database: Database, datasets: int = 60) -> None:
         held = {"account_id": 7, "created_at": AT}
         connection.execute(
             sa.insert(sessions).values(
-                id=8, digest="SECRET-OF-A-SESSION", provider="p", id_token="i", seen_at=AT, ends_at=AT, **held
+                id=8, digest="SECRET-OF-A-SESSION", provider="p", sealed="i", seen_at=AT, ends_at=AT, **held
             )
         )
         connection.execute(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pancommons.store.engine import Database, open_database
-from tests.oidc import openid
+from tests.oidc import another_openid, openid
 
-__all__ = ["openid"]
+__all__ = ["another_openid", "openid"]
 
 
 @pytest.fixture(scope="module")

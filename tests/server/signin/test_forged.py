@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from pancommons.base.settings import OpenIDProvider, Settings, SignIn
 from pancommons.catalogue.ledger import audit
 from pancommons.server.app import create_app
 from pancommons.server.services import Services
-from pancommons.server.signin import provider as provider_module
+from pancommons.server.signin import contact
 from pancommons.store.engine import Database
 from tests.oidc import NAVIGATES
 from tests.server.conftest import listening
@@ -194,7 +195,7 @@ def test_new_keys_are_fetched_but_not_for_every_token(
     forger.key = RSAKey.generate_key(2048, {"kid": "two"})
     assert [try_to("two") for _ in range(3)] == [403] * 3
     assert forger.asked.count("/jwks") == 1
-    monkeypatch.setattr(provider_module, "_NOT_SOONER", provider_module._NOT_SOONER * 0)
+    monkeypatch.setattr(contact, "_NOT_SOONER", contact._NOT_SOONER * 0)
     assert try_to("two") == 303
     assert forger.asked.count("/jwks") == 2
     assert try_to("two") == 303
@@ -204,7 +205,7 @@ def test_new_keys_are_fetched_but_not_for_every_token(
 
 def test_only_a_logout_token_for_us_ends_a_session(forger: Forger, portal: str) -> None:
     def token(key: Any = None, typ: str = "logout+jwt", **more: Any) -> str:
-        claims = forger.claims(**{"jti": "j", "events": EVENT, "sid": "s", **more})
+        claims = forger.claims(**{"jti": secrets.token_hex(8), "events": EVENT, "sid": "s", **more})
         return forger.signed(claims, key, typ=typ)
 
     with httpx.Client() as browser:
@@ -289,8 +290,8 @@ def test_where_a_proxy_has_https_cookies_are_as_with_https(forger: Forger, sqlit
 
 
 def test_the_secret_of_a_client_may_lie_in_a_file(forger: Forger, tmp_path: Path) -> None:
-    def made(file: Path) -> provider_module.Provider:
-        return provider_module.Provider(OpenIDProvider(**forger.settings(), client_secret_file=str(file)))
+    def made(file: Path) -> contact.Contact:
+        return contact.Contact(OpenIDProvider(**forger.settings(), client_secret_file=str(file)))
 
     (tmp_path / "secret").write_text("of the client\n")
     (tmp_path / "empty").write_text("\n")

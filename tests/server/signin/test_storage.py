@@ -32,6 +32,7 @@ from pancommons.server.signin.accounts import (
     sign_out,
 )
 from pancommons.server.signin.roles import rules
+from pancommons.server.signin.sealed import Held
 from pancommons.server.signin.secret import digest
 from pancommons.server.signin.seen import LastSeen
 from pancommons.store.engine import Database
@@ -51,7 +52,7 @@ def ada(database: Database) -> int:
 
 def begin(database: Database, account: int, at: datetime = AT, **more: Any) -> str:
     with database.write() as connection:
-        return sessions.begin(connection, sessions.Begun(account, "p", "hint", **more), TOLD, at)
+        return sessions.begin(connection, sessions.Begun(account, "p", Held("hint"), **more), TOLD, at)
 
 
 def found(database: Database, shown: str, at: datetime) -> Any:

@@ -22,6 +22,7 @@ from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.runs.desk import Runs
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
 from pancommons.server.signin import accounts
+from pancommons.server.signin.stepping_up import recent_to_change
 from pancommons.server.visitor import Asking, Visitor
 from pancommons.store.migrate import version as schema
 
@@ -39,7 +40,7 @@ def _only_those(asking: Asking) -> None:
 
 
 pages = router()
-pages.dependencies.append(Depends(_only_those))
+pages.dependencies += [Depends(_only_those), Depends(recent_to_change)]
 
 Text = Annotated[str, Query(max_length=500)]
 Sent = Annotated[str, Form(max_length=500)]

@@ -19,7 +19,7 @@ from pancommons.catalogue.people import accounts, device_authorisations, session
 from pancommons.catalogue.principals import principal
 from pancommons.catalogue.tables import documents, instruments
 from pancommons.server.signin.roles import Rule, with_entitlements
-from pancommons.store.schema import instant_text
+from pancommons.store.schema import floor, instant_text
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def note_sign_in(connection: Connection, who: Identity, at: datetime) -> int:
         "email": who.email,
         "orcid": who.orcid,
         "entitlements": list(who.entitlements),
+        "entitled_at": at,
         "signed_in_at": at,
     }
     key = take(connection, "id", 1)[0]  # taken first, so that two sign-ins of a new person take turns
@@ -80,6 +81,13 @@ def note_sign_in(connection: Connection, who: Identity, at: datetime) -> int:
     return int(found.id)
 
 
+def note_entitlements(connection: Connection, account: int, entitlements: Sequence[str], at: datetime) -> None:
+    """Replace what a provider said that somebody is entitled to, unless it said something newer meanwhile."""
+    told = {"entitlements": list(entitlements), "entitled_at": at}
+    older = sa.or_(accounts.c.entitled_at.is_(None), accounts.c.entitled_at <= floor(at))
+    connection.execute(sa.update(accounts).where(accounts.c.id == account, older).values(**told))
+
+
 def principal_of(
     connection: Connection,
     account: Any,
@@ -91,7 +99,7 @@ def principal_of(
 ) -> Principal:
     """Gather the roles of an account: those granted here, and those its entitlements give while they are fresh."""
     who = principal(connection, account.person, scopes)
-    if at - account.signed_in_at > timedelta(days=fresh_days):
+    if at - (account.entitled_at or account.signed_in_at) > timedelta(days=fresh_days):
         return who
     return with_entitlements(connection, who, rules, account.entitlements)
 

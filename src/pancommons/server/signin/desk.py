@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
 
 from pancommons.base.settings import SignIn
 from pancommons.server.services import Services
 from pancommons.server.signin.provider import Provider
+from pancommons.server.signin.refreshing import Refreshing
 from pancommons.server.signin.roles import Rule, rules
 from pancommons.server.signin.seen import LastSeen
 
@@ -55,6 +57,7 @@ class Desk:
     providers: dict[str, Provider]
     rules: tuple[Rule, ...]
     seen: LastSeen
+    refreshing: Refreshing
     guesses: Guesses = field(default_factory=Guesses)
 
     @classmethod
@@ -67,9 +70,22 @@ class Desk:
             If a rule for entitlements cannot be understood.
         """
         told = services.settings.signin
-        return cls(
-            told, {one.name: Provider(one) for one in told.providers}, rules(told.entitled), LastSeen(services.database)
-        )
+        providers = {one.name: Provider(one) for one in told.providers}
+        refreshing = Refreshing(services.database, providers, told)
+        return cls(told, providers, rules(told.entitled), LastSeen(services.database), refreshing)
+
+    def provider(self, name: str) -> Provider:
+        """Return a provider by its name in the settings.
+
+        Raises
+        ------
+        HTTPException
+            With 404 if there is none.
+        """
+        found = self.providers.get(name)
+        if found is None:
+            raise HTTPException(404, "nobody signs in at a provider of this name")
+        return found
 
     @property
     def issuers(self) -> set[str]:
@@ -79,6 +95,7 @@ class Desk:
     def close(self) -> None:
         """Close what is open."""
         self.seen.close()
+        self.refreshing.close()
         for one in self.providers.values():
             one.close()
 

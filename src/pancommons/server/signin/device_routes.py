@@ -8,13 +8,14 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from pancommons.base.errors import BadInput
-from pancommons.catalogue.access import Principal
+from pancommons.catalogue.access import Action, Principal
 from pancommons.catalogue.audit import record
 from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.services import Now, Shared
 from pancommons.server.signin import devices
 from pancommons.server.signin.asked import USUAL, account_of, scopes, to_sign_in
 from pancommons.server.signin.desk import AtDesk
+from pancommons.server.signin.stepping_up import check_recent
 from pancommons.server.visitor import Asking
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -125,6 +126,10 @@ def answer(
     account = account_of(asking)
     if at_desk.guesses.too_many(account, at):
         return _shown(page, 429, wrong=page.gettext("Too many codes were wrong. Wait ten minutes, then try again."))
+    with shared.database.read() as connection:
+        waits = devices.waiting(connection, user_code, at)
+    if yes and waits is not None and Action.ADMINISTER in waits.scopes:
+        check_recent(asking, shared, at_desk, at)
     with shared.database.write() as connection:
         found = devices.answer(connection, user_code, account, at, yes=yes)
         if found is not None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -21,6 +21,7 @@ from pancommons.server.signin import sessions, tokens
 from pancommons.server.signin.asked import USUAL, account_of, scopes, to_sign_in
 from pancommons.server.signin.browsers import called
 from pancommons.server.signin.desk import AtDesk, Desk
+from pancommons.server.signin.stepping_up import check_recent
 from pancommons.server.visitor import Asking
 
 programs = APIRouter(tags=["sign-in"])
@@ -28,6 +29,8 @@ pages = router()
 
 DAYS = (1, 7, 30, 90, 365)
 """Lives of a token that the page offers, as far as the settings allow."""
+
+Key = Annotated[int, Path(ge=0, lt=2**63)]
 
 
 class Account(BaseModel):
@@ -95,6 +98,8 @@ def make_token(
     try:
         with shared.database.write() as connection:
             wanted = scopes(scope or ())
+            if Action.ADMINISTER in wanted:
+                check_recent(asking, shared, at_desk, at)
             key, made = tokens.make(connection, owner, name, wanted, lasts, at)
             facts = {"name": name, "scopes": sorted(wanted), "days": lasts, "token": key}
             record(connection, asking.principal, "make token", at, facts=facts)
@@ -104,7 +109,7 @@ def make_token(
 
 
 @pages.post("/me/tokens/{key}/revoke")
-def revoke_token(page: Paged, shared: Shared, asking: Asking, at: Now, key: int) -> RedirectResponse:
+def revoke_token(page: Paged, shared: Shared, asking: Asking, at: Now, key: Key) -> RedirectResponse:
     """Revoke a token."""
     account_of(asking)
     with shared.database.write() as connection:
@@ -124,7 +129,7 @@ def list_sessions(request: Request, page: Paged, shared: Shared, asking: Asking,
 
 
 @pages.post("/me/sessions/{key}/end")
-def end_session(page: Paged, shared: Shared, asking: Asking, at: Now, key: int) -> RedirectResponse:
+def end_session(page: Paged, shared: Shared, asking: Asking, at: Now, key: Key) -> RedirectResponse:
     """End a session, here or in another browser."""
     owner = account_of(asking)
     with shared.database.write() as connection:

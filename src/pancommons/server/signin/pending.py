@@ -21,10 +21,20 @@ _SECRET = re.compile(r"[\w-]{43}")
 
 @dataclass(frozen=True)
 class Begun:
-    """A sign-in: where it is, where it leads, and what only those who take part in it know."""
+    """A sign-in: where it is, where it leads, and what only those who take part in it know.
+
+    Attributes
+    ----------
+    account
+        Who is to sign in again; None for whoever it is.
+    at
+        When it began; known of one that was kept.
+    """
 
     provider: str
     next: str
+    account: int | None = None
+    at: datetime | None = field(default=None, compare=False)
     state: str = field(default_factory=secret)
     nonce: str = field(default_factory=secret)
     verifier: str = field(default_factory=secret)
@@ -53,6 +63,7 @@ def keep(connection: Connection, begun: Begun, held: str, at: datetime) -> None:
         "nonce": begun.nonce,
         "verifier": begun.verifier,
         "next": begun.next,
+        "account_id": begun.account,
         "expires_at": at + LASTS,
     }
     connection.execute(sa.insert(_rows).values(row))
@@ -67,4 +78,7 @@ def take(connection: Connection, state: str, held: str | None, provider: str, at
         _rows.c.expires_at > floor(at),
     )
     found = connection.execute(one.returning(_rows)).first()
-    return None if found is None else Begun(found.provider, found.next, state, found.nonce, found.verifier)
+    if found is None:
+        return None
+    began = found.expires_at - LASTS
+    return Begun(found.provider, found.next, found.account_id, began, state, found.nonce, found.verifier)

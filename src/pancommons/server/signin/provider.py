@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 import httpx
-from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
-from pancommons.base.errors import BadInput
-from pancommons.base.settings import LOOPBACK, OpenIDProvider
+from pancommons.base.settings import OpenIDProvider
 from pancommons.server.signin.accounts import Identity
 from pancommons.server.signin.claims import identity
-from pancommons.server.signin.verifying import Refused, id_token_claims, logout_claims, needs_key
+from pancommons.server.signin.contact import Contact
+from pancommons.server.signin.sealed import Held
+from pancommons.server.signin.verifying import Refused, id_token_claims, logout_claims, needs_key, read_back, seen_at
 
-_TIMEOUT = 10.0
-_LASTS = timedelta(hours=1)
-_NOT_SOONER = timedelta(seconds=30)
-"""Keys are fetched anew for one that is unknown, but no more often than this."""
 
-_RESTS = timedelta(seconds=10)
-"""A provider that could not be asked is left alone for this time, so that nobody queues for it."""
+@dataclass(frozen=True)
+class Proof:
+    """What a provider confirmed.
 
-_NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    Attributes
+    ----------
+    session
+        The provider's name of the session.
+    auth_time, acr
+        When and how it saw the person, where it says.
+    """
+
+    who: Identity
+    held: Held
+    session: str | None
+    auth_time: datetime | None
+    acr: str | None
 
 
 class Provider:
-    """One provider of the settings; what it says of itself is kept for an hour.
+    """One provider of the settings.
 
     Raises
     ------
@@ -44,27 +50,31 @@ class Provider:
 
     def __init__(self, told: OpenIDProvider) -> None:
         self.told = told
-        self._secret = _secret(told)
-        self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, headers={"Accept": "application/json"})
-        self._lock = threading.Lock()
-        self._metadata: tuple[datetime, dict[str, Any]] | None = None
-        self._keys: tuple[datetime, KeySet] | None = None
-        self._failed: tuple[datetime, str] | None = None
+        self._contact = Contact(told)
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._contact.close()
 
-    def address(self, back: str, state: str, nonce: str, verifier: str) -> str:
+    def address(self, back: str, state: str, nonce: str, verifier: str, *, again: bool = False) -> str:
         """Return where a browser goes to sign in, and from where it comes back.
+
+        Parameters
+        ----------
+        again
+            Whether the provider is to ask for the password, or whatever it asks for, even of whom it knows.
 
         Raises
         ------
         Refused
             If the provider cannot be asked, or is not the one that it should be.
         """
+        prompts = [*(["login"] if again else []), *(["consent"] if "offline_access" in self.told.scopes else [])]
+        more = {"prompt": " ".join(prompts)} if prompts else {}
+        if again:
+            more |= {"max_age": "0"} | ({"acr_values": " ".join(self.told.admin_acr)} if self.told.admin_acr else {})
         address: str = prepare_grant_uri(
-            self.metadata()["authorization_endpoint"],
+            self._contact.metadata()["authorization_endpoint"],
             client_id=self.told.client_id,
             response_type="code",
             redirect_uri=back,
@@ -73,6 +83,7 @@ class Provider:
             nonce=nonce,
             code_challenge=create_s256_code_challenge(verifier),
             code_challenge_method="S256",
+            **more,
         )
         return address
 
@@ -84,29 +95,83 @@ class Provider:
         Refused
             If it is not, or does not say so though the provider promises to.
         """
-        promised = self.metadata().get("authorization_response_iss_parameter_supported") is True
+        promised = self._contact.metadata().get("authorization_response_iss_parameter_supported") is True
         if issuer != self.told.issuer and (issuer is not None or promised):
             raise Refused("the answer is not of the provider that was asked")
 
-    def redeem(self, code: str, back: str, nonce: str, verifier: str, at: datetime) -> tuple[Identity, str, str | None]:
-        """Exchange a code for who somebody is, the ID token that says so, and the provider's name of the session.
+    def redeem(self, code: str, back: str, nonce: str, verifier: str, at: datetime) -> Proof:
+        """Exchange a code for who somebody is.
 
         Raises
         ------
         Refused
             If the provider does not take the code, or anything it says is not as it must be.
         """
-        answer = self._tokens(code, back, verifier)
+        answer = self._tokens("authorization_code", code=code, redirect_uri=back, code_verifier=verifier)
         token, access = answer.get("id_token"), answer.get("access_token")
         if not isinstance(token, str) or not isinstance(access, str):
             raise Refused("the provider answered without an ID token")
-        issuer, client = self.told.issuer, self.told.client_id
-        claims = self._verified(
-            token, lambda keys: id_token_claims(token, keys, issuer, client, nonce=nonce, access_token=access, at=at)
+        claims = self._claims(token, nonce, access, at)
+        session, acr = claims.get("sid"), claims.get("acr")
+        more = self._userinfo(access, str(claims["sub"])) or {}
+        return Proof(
+            identity(self.told.issuer, {**more, **claims}, more),
+            Held(token, _text(answer.get("refresh_token"))),
+            _text(session),
+            seen_at(claims, at),
+            _text(acr),
         )
-        session = claims.get("sid")
-        more = self._userinfo(access, str(claims["sub"]))
-        return identity(issuer, {**more, **claims}, more), token, session if isinstance(session, str) else None
+
+    def renew(self, held: Held) -> tuple[Held, dict[str, Any]]:
+        """Use a refresh token; return what is to be kept in its place, and the answer.
+
+        Many providers take a refresh token once: what is to be kept is to be written before anything else is done.
+
+        Raises
+        ------
+        Withdrawn
+            If the provider does not take the token any more.
+        Refused
+            If it cannot be asked.
+        """
+        answer = self._tokens("refresh_token", refresh_token=held.refresh_token)
+        return Held(held.id_token, _text(answer.get("refresh_token")) or held.refresh_token), answer
+
+    def entitlements(self, held: Held, answer: dict[str, Any], at: datetime) -> tuple[str, ...]:
+        """Ask with what was renewed what somebody is entitled to; what is not said any more holds no more.
+
+        Raises
+        ------
+        Refused
+            If it cannot be asked, or what it answers is not as it must be.
+        """
+        before = read_back(held.id_token)
+        subject = str(before["sub"])
+        access, token = answer.get("access_token"), answer.get("id_token")
+        if not isinstance(access, str):
+            raise Refused("the provider answered without an access token")
+        claims: dict[str, Any] = {}
+        if isinstance(token, str):
+            claims = self._claims(token, None, access, at)
+            if claims["sub"] != subject or claims.get("nonce", before["nonce"]) != before["nonce"]:
+                raise Refused("the provider answered for somebody else")
+        more = self._userinfo(access, subject)
+        if more is None and not claims:
+            raise Refused("the provider does not say what somebody is entitled to")
+        return identity(self.told.issuer, {"sub": subject, **claims}, more or {}).entitlements
+
+    def give_up(self, refresh_token: str) -> None:
+        """Tell the provider that a refresh token is used no more, where it takes that (RFC 7009).
+
+        Raises
+        ------
+        Refused
+            If it does not answer, or refuses.
+        """
+        place = self._contact.metadata().get("revocation_endpoint")
+        if isinstance(place, str) and self._contact.is_safe(place):
+            body = urlencode({"token": refresh_token, "token_type_hint": "refresh_token"})
+            self._contact.proved(place, body, empty=True)
 
     def ended(self, token: str, at: datetime) -> tuple[str | None, str | None, str]:
         """Read that the provider ended sessions: of which subject, which session, and the name of the message.
@@ -123,65 +188,32 @@ class Provider:
     def sign_out_address(self, id_token: str, back: str) -> str | None:
         """Return where a browser goes to sign out of the provider, too; None if it has no such place."""
         try:
-            place = self.metadata().get("end_session_endpoint")
+            place = self._contact.metadata().get("end_session_endpoint")
         except Refused:
             return None
-        if not isinstance(place, str) or not self._is_safe(place):
+        if not isinstance(place, str) or not self._contact.is_safe(place):
             return None
         told = {"id_token_hint": id_token, "client_id": self.told.client_id, "post_logout_redirect_uri": back}
         return str(httpx.URL(place).copy_merge_params(told))
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what the provider says of itself, checked to be itself.
+    def _tokens(self, grant: str, **told: str | None) -> dict[str, Any]:
+        return self._contact.proved(self._contact.metadata()["token_endpoint"], prepare_token_request(grant, **told))
 
-        Raises
-        ------
-        Refused
-            If it cannot be asked, or says that it is another.
-        """
-        with self._lock:
-            now = datetime.now(UTC)
-            if self._metadata is None or now - self._metadata[0] > _LASTS:
-                if self._failed is not None and now - self._failed[0] < _RESTS:
-                    raise Refused(self._failed[1])
-                try:
-                    self._metadata = now, self._described()
-                except Refused as error:
-                    self._failed = datetime.now(UTC), str(error)
-                    raise
-            return self._metadata[1]
-
-    def _described(self) -> dict[str, Any]:
-        found = self._json("GET", f"{self.told.issuer.rstrip('/')}/.well-known/openid-configuration")
-        if found.get("issuer") != self.told.issuer:
-            raise Refused("the provider names itself otherwise than the settings do")
-        if not all(isinstance(found.get(one), str) and self._is_safe(found[one]) for one in _NEEDED):
-            raise Refused("the provider does not say where it is asked, or not with https")
-        return found
-
-    def _is_safe(self, address: str) -> bool:
-        parts = urlsplit(address)
-        return parts.scheme == "https" or (
-            parts.hostname in LOOPBACK and urlsplit(self.told.issuer).hostname in LOOPBACK
+    def _claims(self, token: str, nonce: str | None, access: str, at: datetime) -> dict[str, Any]:
+        issuer, client = self.told.issuer, self.told.client_id
+        return self._verified(
+            token, lambda keys: id_token_claims(token, keys, issuer, client, nonce=nonce, access_token=access, at=at)
         )
 
-    def _tokens(self, code: str, back: str, verifier: str) -> dict[str, Any]:
-        metadata = self.metadata()
-        known = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        basic = "client_secret_basic" in known
-        method = "none" if self._secret is None else "client_secret_basic" if basic else "client_secret_post"
-        body = prepare_token_request("authorization_code", code=code, redirect_uri=back, code_verifier=verifier)
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        prove = ClientAuth(self.told.client_id, self._secret, method)
-        url, headers, body = prove.prepare("POST", metadata["token_endpoint"], headers, body)
-        return self._json("POST", url, headers=headers, content=body)
+    def _userinfo(self, access_token: str, subject: str) -> dict[str, Any] | None:
+        """Ask for claims that are not in the ID token; those of another subject are of no worth.
 
-    def _userinfo(self, access_token: str, subject: str) -> dict[str, Any]:
-        """Ask for claims that are not in the ID token; those of another subject are of no worth."""
-        place = self.metadata().get("userinfo_endpoint")
-        if not isinstance(place, str) or not self._is_safe(place):
-            return {}
-        found = self._json("GET", place, headers={"Authorization": f"Bearer {access_token}"})
+        None where the provider tells nobody.
+        """
+        place = self._contact.metadata().get("userinfo_endpoint")
+        if not isinstance(place, str) or not self._contact.is_safe(place):
+            return None
+        found = self._contact.json("GET", place, headers={"Authorization": f"Bearer {access_token}"})
         if found.get("sub") != subject:
             raise Refused("the provider told of somebody else than who signed in")
         return found
@@ -189,49 +221,12 @@ class Provider:
     def _verified(self, token: str, read: Any) -> dict[str, Any]:
         """Verify a token with the provider's keys, fetched anew if one of them is not known yet."""
         try:
-            anew = needs_key(token, self._key_set(anew=False))
-            claims: dict[str, Any] = read(self._key_set(anew=anew))
+            anew = needs_key(token, self._contact.key_set(anew=False))
+            claims: dict[str, Any] = read(self._contact.key_set(anew=anew))
         except (JoseError, ValueError) as error:
             raise Refused(f"a token of the provider cannot be believed ({error})") from None
         return claims
 
-    def _key_set(self, *, anew: bool) -> KeySet:
-        place = self.metadata()["jwks_uri"]
-        with self._lock:
-            now = datetime.now(UTC)
-            age = None if self._keys is None else now - self._keys[0]
-            if self._keys is None or age is None or age > (_NOT_SOONER if anew else _LASTS):
-                told: Any = self._json("GET", place)
-                try:
-                    self._keys = now, KeySet.import_key_set(told)
-                except (JoseError, ValueError, KeyError, TypeError, AttributeError):
-                    raise Refused("the provider's keys cannot be read") from None
-            return self._keys[1]
 
-    def _json(self, method: str, url: str, **how: Any) -> dict[str, Any]:
-        try:
-            answer = self._http.request(method, url, **how)
-            found = answer.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            raise Refused("the provider does not answer") from None
-        if not isinstance(found, Mapping):
-            raise Refused("the provider answered what is no object")
-        if answer.status_code != 200:
-            error = str(found.get("error", answer.status_code))[:60]
-            raise Refused(f"the provider refused: {error}")
-        return dict(found)
-
-
-def _secret(told: OpenIDProvider) -> str | None:
-    if told.client_secret_file is None:
-        return told.client_secret
-    file = Path(told.client_secret_file).expanduser()
-    try:
-        secret = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"the secret of the provider {told.name} cannot be read ({error})", file=file, field="client_secret_file"
-        ) from None
-    if not secret:
-        raise BadInput(f"holds no secret of the provider {told.name}", file=file, field="client_secret_file")
-    return secret
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

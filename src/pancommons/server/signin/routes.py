@@ -6,9 +6,8 @@ import logging
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import Form, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from starlette.exceptions import HTTPException
+from fastapi import Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pancommons.base.settings import LOOPBACK
 from pancommons.catalogue.access import ANONYMOUS, Principal
@@ -17,16 +16,18 @@ from pancommons.server.csrf import same_origin
 from pancommons.server.pages.choices import local
 from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.services import Now, Services, Shared
-from pancommons.server.signin import cookies, pending, sessions
+from pancommons.server.signin import cookies, ended, pending, sessions
 from pancommons.server.signin.accounts import Disabled, note_sign_in
 from pancommons.server.signin.desk import AtDesk, Desk
-from pancommons.server.signin.provider import Provider
+from pancommons.server.signin.sealed import unseal
+from pancommons.server.signin.stepping_up import check_again
 from pancommons.server.signin.verifying import Refused
 from pancommons.server.visitor import Asking
 
 log = logging.getLogger(__name__)
 
 pages = router()
+pages.include_router(ended.pages)
 
 After = Annotated[str, Query(alias="next", max_length=2000)]
 
@@ -45,21 +46,26 @@ def start(
     page: Paged,
     shared: Shared,
     at_desk: AtDesk,
+    asking: Asking,
     at: Now,
     provider: str,
     after: After = "/",
+    again: bool = False,
 ) -> Response:
-    """Send the browser to a provider, if somebody chose it on a page of ours."""
-    one = _provider(at_desk, provider)
+    """Send the browser to a provider, if somebody chose it on a page of ours.
+
+    With ``again`` whoever is signed in shall show that it is still them.
+    """
+    one = at_desk.provider(provider)
     if not _chosen_here(request, shared):
         return RedirectResponse(page.to("/signin", {"next": after}), 303)
     if not _is_safe(request, shared):
         return _told(page, at_desk, page.gettext("Signing in needs https, and this address has none."), 403)
     browser = pending.browser(cookies.shown(request, cookies.SIGN_IN))
-    begun = pending.Begun(provider=provider, next=local(after, request))
+    begun = pending.Begun(provider, local(after, request), asking.account if again else None)
     back = _back(request, shared, provider)
     try:
-        address = one.address(back, begun.state, begun.nonce, begun.verifier)
+        address = one.address(back, begun.state, begun.nonce, begun.verifier, again=begun.account is not None)
         with shared.database.write() as connection:
             pending.keep(connection, begun, browser, at)
     except Refused as error:
@@ -84,7 +90,7 @@ def callback(
     error: str = "",
 ) -> Response:
     """Take the answer of a provider, once, in the browser that asked for it."""
-    one = _provider(at_desk, provider)
+    one = at_desk.provider(provider)
     with shared.database.write() as connection:
         begun = pending.take(connection, state, cookies.shown(request, cookies.SIGN_IN), provider, at)
     if begun is None:
@@ -100,18 +106,26 @@ def callback(
         one.check_answer(iss)
         if error or not code:
             raise Refused(f"the provider refused: {error[:60] or 'no code'}")
-        said, id_token, named = one.redeem(code, _back(request, shared, provider), begun.nonce, begun.verifier, at)
-        who = Principal(said.person)
+        proof = one.redeem(code, _back(request, shared, provider), begun.nonce, begun.verifier, at)
+        who = Principal(proof.who.person)
         with shared.database.write() as connection:
-            account = note_sign_in(connection, said, at)
+            account = note_sign_in(connection, proof.who, at)
+            if begun.account is not None:
+                check_again(begun, account, proof, one.told.admin_acr)
             if held := cookies.shown(request, cookies.SESSION):
                 sessions.end_shown(connection, held)
-            new = sessions.Begun(account, provider, id_token, named, request.headers.get("user-agent"))
+            agent = request.headers.get("user-agent")
+            new = sessions.Begun(account, provider, proof.held, proof.session, agent, proof.auth_time, proof.acr)
             made = sessions.begin(connection, new, at_desk.told, at)
-            record(connection, who, "sign in", at, facts={"provider": provider})
+            facts = {"provider": provider} | ({"again": True} if begun.account is not None else {})
+            record(connection, who, "sign in", at, facts=facts)
     except Refused as refused:
         _note(shared, who, provider, str(refused), at)
-        wrong = page.gettext("You are not signed in: the provider did not confirm who you are. Try again.")
+        wrong = (
+            page.gettext("You are not signed in: the provider did not confirm who you are. Try again.")
+            if begun.account is None
+            else page.gettext("The provider did not confirm that it is you, just now. You are signed in as before.")
+        )
         return _told(page, at_desk, wrong, 403, begun.next)
     except Disabled:
         _note(shared, who, provider, "the account is disabled", at)
@@ -131,37 +145,14 @@ def sign_out(request: Request, page: Paged, shared: Shared, asking: Asking, at_d
             gone = sessions.end_shown(connection, held)
             if gone is not None:
                 record(connection, asking.principal, "sign out", at)
-        if gone is not None and (one := at_desk.providers.get(gone.provider)) is not None:
-            onward, title = one.sign_out_address(gone.id_token, f"{shared.site(request).url}/"), one.told.title
+        given = None if gone is None else unseal(gone.sealed, held)
+        if gone is not None and given is not None and (one := at_desk.providers.get(gone.provider)) is not None:
+            at_desk.refreshing.give_up(gone.provider, given)
+            onward, title = one.sign_out_address(given.id_token, f"{shared.site(request).url}/"), one.told.title
     answer = page.render("signin/signed_out.html", onward=onward, title=title)
     answer.headers["Cache-Control"] = "no-store"
     cookies.remove(answer, request, cookies.SESSION)
     return answer
-
-
-@pages.post("/signin/{provider}/ended")
-def ended(shared: Shared, at_desk: AtDesk, at: Now, provider: str, logout_token: Annotated[str, Form()]) -> Response:
-    """Take from a provider that somebody signed out there (OpenID Connect back-channel logout)."""
-    one = _provider(at_desk, provider)
-    uncached = {"Cache-Control": "no-store"}
-    try:
-        subject, session, message = one.ended(logout_token, at)
-    except Refused as refused:
-        log.warning("sign-out at %s: %s", provider, refused)
-        told = {"error": "invalid_request", "error_description": "this is no logout token for this portal"}
-        return JSONResponse(told, 400, uncached)
-    with shared.database.write() as connection:
-        for person in sessions.end_at_provider(connection, provider, one.told.issuer, subject, session):
-            facts = {"provider": provider, "message": message[:100]}
-            record(connection, Principal(person), "sign out at provider", at, facts=facts)
-    return Response(status_code=200, headers=uncached)
-
-
-def _provider(at_desk: Desk, name: str) -> Provider:
-    found = at_desk.providers.get(name)
-    if found is None:
-        raise HTTPException(404, "nobody signs in at a provider of this name")
-    return found
 
 
 def _chosen_here(request: Request, shared: Services) -> bool:

@@ -21,6 +21,7 @@ MOST = 100
 """Tokens of one account at a time."""
 
 _NAME = 100
+_WHOSE = ("person", "issuer", "subject", "entitlements", "entitled_at", "signed_in_at")
 
 
 def make(
@@ -61,7 +62,7 @@ def find(connection: Connection, shown: str, at: datetime) -> Any | None:
         sa.select(
             tokens,
             accounts.c.name.label("called"),
-            *(accounts.c[name] for name in ("person", "issuer", "subject", "entitlements", "signed_in_at")),
+            *(accounts.c[name] for name in _WHOSE),
         )
         .join(accounts, accounts.c.id == tokens.c.account_id)
         .where(tokens.c.digest == digest(shown), accounts.c.disabled_at.is_(None), tokens.c.expires_at > floor(at))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from authlib.oidc.core import CodeIDToken
@@ -17,14 +18,27 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 _TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _LEEWAY = 60
+LEEWAY = timedelta(seconds=_LEEWAY)
+"""That clocks may differ by."""
+
 _OLDEST = 600
 """Seconds that may have passed since a token was made."""
+
+_OLDEST_LOGOUT = 120
+"""The same of a logout token, which nobody holds: it comes at once or from somebody who kept it."""
+
+REMEMBERED = timedelta(seconds=_OLDEST_LOGOUT + 4 * _LEEWAY)
+"""For this time a logout token is known again; older ones are refused for their age."""
 
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class Refused(Exception):
     """Nobody is signed in, for the reason that this says."""
+
+
+class Withdrawn(Refused):
+    """The provider takes no more what it gave."""
 
 
 def needs_key(token: str, keys: KeySet) -> bool:
@@ -34,9 +48,14 @@ def needs_key(token: str, keys: KeySet) -> bool:
 
 
 def id_token_claims(
-    token: str, keys: KeySet, issuer: str, client: str, *, nonce: str, access_token: str, at: datetime
+    token: str, keys: KeySet, issuer: str, client: str, *, nonce: str | None, access_token: str, at: datetime
 ) -> dict[str, Any]:
     """Verify an ID token and return its claims.
+
+    Parameters
+    ----------
+    nonce
+        That was sent; None for a token that came with a refreshed one, when nothing was sent.
 
     Raises
     ------
@@ -49,10 +68,16 @@ def id_token_claims(
     params = {"nonce": nonce, "client_id": client, "access_token": access_token}
     claims = CodeIDToken(signed.claims, signed.header, checks, params)
     claims.validate(now=int(at.timestamp()), leeway=_LEEWAY)
-    _check_common(claims, issuer, at)
+    _check_common(claims, issuer, at, _OLDEST)
     if len(_audience(claims)) > 1 and claims.get("azp") != client:
         raise InvalidClaimError("azp")
     return dict(claims)
+
+
+def read_back(token: str) -> dict[str, Any]:
+    """Return the claims of an ID token that was verified when it came, and sealed since."""
+    claims: dict[str, Any] = json.loads(extract_compact(token.encode()).payload)
+    return claims
 
 
 def logout_claims(token: str, keys: KeySet, issuer: str, client: str, *, at: datetime) -> dict[str, Any]:
@@ -76,7 +101,7 @@ def logout_claims(token: str, keys: KeySet, issuer: str, client: str, *, at: dat
         jti={"essential": True},
     )
     checks.validate(claims)
-    _check_common(claims, issuer, at)
+    _check_common(claims, issuer, at, _OLDEST_LOGOUT)
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(_LOGOUT), dict):
         raise InvalidClaimError("events")
@@ -90,14 +115,22 @@ def logout_claims(token: str, keys: KeySet, issuer: str, client: str, *, at: dat
     return dict(claims)
 
 
-def _check_common(claims: Any, issuer: str, at: datetime) -> None:
+def _check_common(claims: Any, issuer: str, at: datetime, oldest: int) -> None:
     if claims["iss"] != issuer:
         raise InvalidClaimError("iss")
-    if at.timestamp() - claims["iat"] > _OLDEST + _LEEWAY:
+    if at.timestamp() - claims["iat"] > oldest + _LEEWAY:
         raise InvalidClaimError("iat")
     subject = claims.get("sub", "logout by session")
     if not (isinstance(subject, str) and 0 < len(subject) <= 255 and subject.isprintable()):
         raise InvalidClaimError("sub")
+
+
+def seen_at(claims: Mapping[str, Any], at: datetime) -> datetime | None:
+    """Return when the provider last saw the person it speaks of; None if it does not say, or names the future."""
+    said = claims.get("auth_time")
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said <= at.timestamp() + _LEEWAY:
+        return None
+    return datetime.fromtimestamp(said, UTC)
 
 
 def _audience(claims: Any) -> list[Any]:
