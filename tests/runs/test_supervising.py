@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ from pancommons.runs.asked import Conflict
 from pancommons.runs.run import Run
 from pancommons.runs.starting import LocalStarter
 from pancommons.runs.supervising import HOLD, TRIES, Supervisor
+from pancommons.runs.tables import runs
 from tests.runs.world import BOB, DAY, ROOT, Pretended, World, now, wait_until
 
 
@@ -86,12 +88,12 @@ def test_runs_start_in_fair_order_and_within_limits(supervised: Supervised) -> N
 
 def test_two_servers_start_each_run_once(supervised: Supervised) -> None:
     world, other = supervised.world, supervised.another()
-    runs = [world.ask(), world.ask("secret", world.ada)]
+    both = [world.ask(), world.ask("secret", world.ada)]
     supervised.one.look()
     other.look()
     assert len(supervised.starter.started) == 2
     assert {row.holder for row in world.rows()} == {supervised.one.name}
-    for run in runs:
+    for run in both:
         supervised.finish(run)
     other.look()
     assert supervised.states() == ["running", "running"], "they are the other server's"
@@ -101,6 +103,30 @@ def test_two_servers_start_each_run_once(supervised: Supervised) -> None:
     with world.database.read() as connection:
         ends = connection.execute(sa.select(sa.func.count()).where(audit.c.what == "end")).scalar_one()
     assert ends == 2
+
+
+def test_servers_whose_clocks_differ_take_fair_turns(make_world: Callable[..., World]) -> None:
+    """Whose turn it is follows from when runs began: the clock of one server must not put that out of order."""
+    supervised = Supervised(make_world(at_a_time=1))
+    world, ahead = supervised.world, supervised.another()
+    ahead.clock = Clock()
+    ahead.clock.wait(HOLD / 3)
+    order = []
+    for person in ("bob", "ada"):
+        for _ in range(3):
+            run = world.ask()
+            world.set(run, person=person)
+    for server in (ahead, supervised.one, supervised.one, ahead, supervised.one, ahead):
+        server.look()
+        [row] = [row for row in world.rows() if row.state == "running"]
+        order.append(row.person)
+        world.set(world.get(_run_of(world, row)), state="done", holder=None)
+    assert order == ["bob", "ada"] * 3
+
+
+def _run_of(world: World, row: Any) -> Run:
+    [found] = [run for run in world.desk.list(ROOT, now(), everybody=True) if run.identifier == row.identifier]
+    return found
 
 
 def test_runs_of_a_server_that_died_are_taken_over_at_once(supervised: Supervised) -> None:
@@ -243,6 +269,30 @@ def test_what_is_not_kept_is_removed_and_what_is_published_stays(make_world: Cal
     os.utime(orphan, (0, 0))
     assert keeping.remove_orphans(world.desk, now()) == 1
     assert not orphan.exists() and world.desk.folder(new).path.exists()
+
+
+def test_what_somebody_else_did_in_time_is_not_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two servers clear away at once, and a person goes on with a run just when it is to be removed."""
+    again, twice = world.ask(preview=True), world.ask(preview=True)
+    for run in (again, twice):
+        world.set(run, state="stopped", ended=now() - 3 * DAY)
+    done: list[int] = []
+    turn = keeping.take_turn
+
+    def others_first(connection: sa.Connection) -> None:
+        if not done:
+            done.append(1)
+            connection.execute(sa.update(runs).where(runs.c.identifier == again.identifier).values(state="waiting"))
+            row = connection.execute(sa.select(runs).where(runs.c.identifier == twice.identifier)).one()
+            keeping.delete(world.desk, connection, row, ROOT, now())
+        turn(connection)
+
+    monkeypatch.setattr(keeping, "take_turn", others_first)
+    assert keeping.remove_expired(world.desk, now()) == 0
+    assert world.get(again).state == "waiting" and world.desk.folder(again).path.exists()
+    with world.database.read() as connection:
+        told = sa.select(sa.func.count()).where(audit.c.what == "delete")
+        assert connection.execute(told).scalar_one() == 0, "it was not removed twice"
 
 
 def test_a_killed_runner_is_taken_up_and_its_result_is_registered_once_as_its_owners(world: World) -> None:

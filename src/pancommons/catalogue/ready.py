@@ -13,6 +13,7 @@ from pancommons.catalogue.tables import techniques
 from pancommons.store.engine import Database
 from pancommons.store.functions import among
 from pancommons.store.migrate import upgrade
+from pancommons.store.turns import Turn, take_turn
 
 
 def make_ready(database: Database) -> None:
@@ -30,4 +31,5 @@ def make_ready(database: Database) -> None:
         complete = connection.execute(there).scalar_one() == len(own)
     if not complete:
         with database.write() as connection:
+            take_turn(connection, Turn.TABLES)
             ensure_core(connection, by=LOCAL_USER, at=datetime.now(UTC))

@@ -17,6 +17,7 @@ from pancommons.catalogue.tables import datasets
 from pancommons.catalogue.write import delete as delete_record
 from pancommons.runs.asked import Conflict, NotYet
 from pancommons.runs.tables import ENDED, GOING, run_inputs, runs
+from pancommons.runs.turns import take_turn
 
 if TYPE_CHECKING:
     from pancommons.runs.desk import Desk
@@ -75,11 +76,15 @@ def remove_expired(desk: Desk, at: datetime) -> int:
         runs.c.removed.is_(None), runs.c.state.in_(ENDED), sa.not_(runs.c.to_register), sa.or_(*over)
     )
     with desk.database.read() as connection:
-        rows = connection.execute(query.order_by(runs.c.ended).limit(_AT_ONCE)).all()
+        found = connection.execute(query.order_by(runs.c.ended).limit(_AT_ONCE)).all()
     count = 0
-    for row in rows:
+    for one in found:
         try:
             with desk.database.write() as connection:
+                take_turn(connection)
+                row = connection.execute(query.where(runs.c.id == one.id)).first()
+                if row is None:  # gone on with, or removed, since
+                    continue
                 delete(desk, connection, row, SERVER, at)
                 facts = {"person": row.person, "state": row.state}
                 audit.record(connection, SERVER, "delete", at, kind="run", identifier=row.identifier, facts=facts)

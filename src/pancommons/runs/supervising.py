@@ -110,7 +110,7 @@ class Supervisor:
                 self._attend(row, at)
             except Exception:
                 log.exception("run %s: looking after it failed; it is tried again", row.identifier)
-        while self._start_next(at):
+        while self._start_next():
             pass
         if self._cleared is None or (at - self._cleared).total_seconds() > _CLEAR_EVERY:
             self._cleared = at
@@ -153,8 +153,12 @@ class Supervisor:
         process = row.holder.rpartition("/")[0]
         return is_here(process) and not is_there(process)
 
-    def _start_next(self, at: datetime) -> bool:
-        """Start the run whose turn it is; say whether there was one."""
+    def _start_next(self) -> bool:
+        """Start the run whose turn it is; say whether there was one.
+
+        Turns are told by when runs began, so that each begins after the one before it, whatever the clocks of the
+        servers say.
+        """
         told = self.desk.settings.runs
         with self.desk.database.read() as connection:
             if not sight.waiting(connection):
@@ -170,6 +174,8 @@ class Supervisor:
             )
             if one is None:
                 return False
+            before = connection.execute(sa.select(sa.func.max(runs.c.began, type_=runs.c.began.type))).scalar()
+            at = self.clock() if before is None else max(self.clock(), before + timedelta(milliseconds=1))
             claim = sa.update(runs).where(runs.c.id == one.id, runs.c.state == "waiting")
             hold = {"holder": self.name, "held_until": at + timedelta(seconds=HOLD)}
             started = sa.func.coalesce(runs.c.started, sa.literal(at, runs.c.started.type))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-_LOCK = 0x70616E72756E  # "panrun"
+from pancommons.store.turns import Turn
+from pancommons.store.turns import take_turn as take
+
+_VANISHED = "30s"
+"""How long a machine that vanished in the middle of a decision keeps others from theirs (PostgreSQL)."""
 
 
 def take_turn(connection: Connection) -> None:
-    """Wait until nobody else decides; it holds to the end of the transaction. On SQLite writing alone is enough."""
+    """Wait until nobody else decides; it holds to the end of the transaction."""
+    take(connection, Turn.RUNS)
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_VANISHED}'")

@@ -11,10 +11,13 @@ from alembic.script import ScriptDirectory
 
 from pancommons.base.errors import BadInput
 from pancommons.store.engine import Database
+from pancommons.store.turns import Turn, take_turn
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
     """Bring the tables to the newest version, in one transaction; an empty database gets them all.
+
+    Of several processes that do so at once one does, and the others find it done.
 
     Returns
     -------
@@ -27,6 +30,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         If a newer release of the program made the tables.
     """
     with as_file(files("pancommons.store") / "migrations") as folder, database.write() as connection:
+        take_turn(connection, Turn.TABLES)
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection
