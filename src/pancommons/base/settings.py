@@ -186,6 +186,37 @@ class Runs(BaseModel):
     )
 
 
+class Audit(BaseModel):
+    """How long the audit keeps what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seen_days: int = Field(
+        365, ge=1, description="who saw protected data is forgotten after this time; changes are kept for good"
+    )
+
+
+class Rate(BaseModel):
+    """How often something may be asked for: so much at once, and so much a second for as long as one likes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    a_second: float = Field(gt=0, le=1e6, description="requests a second, in the long run")
+    at_once: int = Field(ge=1, le=10_000_000, description="requests that may come all at once")
+
+
+class Limits(BaseModel):
+    """What one visitor may ask of each server: a person who signed in, else an address."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    signin: Rate = Field(Rate(a_second=0.5, at_once=120), description="signing in, people and programs")
+    search: Rate = Field(Rate(a_second=20, at_once=400), description="searches, exports, harvesting")
+    reading: Rate = Field(Rate(a_second=100, at_once=2000), description="looks into HDF5 files")
+    runs: Rate = Field(Rate(a_second=1, at_once=60), description="asking for runs, and what they would take")
+    streams: int = Field(20, ge=1, le=100_000, description="runs followed at the same time")
+
+
 class Provider(BaseModel):
     """Another catalogue, asked together with this one."""
 
@@ -222,6 +253,8 @@ class Settings(BaseSettings):
     server: Server = Field(default_factory=Server, description="how pan serve listens")
     signin: SignIn = Field(default_factory=SignIn, description="how people sign in")
     runs: Runs = Field(default_factory=Runs, description="how runs asked for over HTTP are carried out")
+    limits: Limits = Field(default_factory=Limits, description="what one visitor may ask of each server")
+    audit: Audit = Field(default_factory=Audit, description="how long the audit keeps what")
     providers: list[Provider] = Field(
         default_factory=list, max_length=64, description="other catalogues that a federated search asks"
     )

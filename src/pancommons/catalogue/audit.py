@@ -1,17 +1,54 @@
-"""What was done, by whom and when."""
+"""What was done and what was seen, by whom and when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pancommons.catalogue import parts
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.ledger import audit, take
+from pancommons.catalogue.people import accounts
+from pancommons.catalogue.read import find
+from pancommons.catalogue.tables import RECORDS, datasets
+from pancommons.store.functions import among
+
+READS = (
+    "download",
+    "look inside",
+    "picture",
+    "list files",
+    "metadata",
+    "report",
+    "log",
+    "provenance",
+    "export",
+)
+"""Words for what was seen."""
+
+REFUSED = "refuse"
+"""The word for data that somebody asked for and was not given."""
+
+OVERLOOKED = "overlook"
+"""The word for how much of this was too much at a time to be written down."""
+
+SEEN = (*READS, REFUSED, OVERLOOKED)
+"""All words for what changed nothing; every other word is a change."""
+
+CHANGES = (
+    "adopt", "approve device", "delete", "deny device", "disable", "edit", "enable", "end", "end refused session",
+    "end session", "end sessions", "grant", "lift", "load", "make token", "put", "read entitlements",
+    "refuse sign-in", "release", "restrict", "resume", "revoke", "revoke token", "run", "sign in", "sign out",
+    "sign out at provider", "stop",
+)  # fmt: skip
+"""Words for what was done, as people may ask for them."""
+
+_MOST_PEOPLE = 1000
 
 
 def record(
@@ -29,23 +66,40 @@ def record(
     Parameters
     ----------
     what
-        A word: put, delete, release, restrict, lift, grant, revoke, adopt, load.
+        A word, of `CHANGES`.
     kind, identifier
         The record, if it was about one.
     facts
         What JSON can hold.
     """
-    connection.execute(
-        sa.insert(audit).values(
-            id=take(connection, "id", 1)[0],
-            at=at,
-            who=by.name,
-            what=what,
-            kind=kind,
-            identifier=identifier,
-            facts=None if facts is None else dict(facts),
-        )
-    )
+    record_many(connection, [Told(at, by.name, what, kind, identifier, facts)])
+
+
+class Told(NamedTuple):
+    """What a line is to say; see `record`."""
+
+    at: datetime
+    who: str
+    what: str
+    kind: str | None = None
+    identifier: str | None = None
+    facts: Mapping[str, Any] | None = None
+
+
+def record_many(connection: Connection, several: Iterable[Told]) -> None:
+    """Write lines of the audit in their order; see `record`."""
+    lines = [one._asdict() for one in several]
+    if not lines:
+        return
+    for line, key in zip(lines, take(connection, "id", len(lines)), strict=True):
+        line |= {"id": key, "facts": None if line["facts"] is None else dict(line["facts"])}
+    connection.execute(sa.insert(audit), lines)
+
+
+def forget_seen(connection: Connection, before: datetime) -> int:
+    """Remove what was seen before a moment, and return how many lines that were; changes stay."""
+    old = sa.and_(audit.c.at < before, audit.c.what.in_(SEEN))
+    return connection.execute(sa.delete(audit).where(old)).rowcount
 
 
 @dataclass(frozen=True)
@@ -66,7 +120,7 @@ def search(
     *,
     who: str | None = None,
     what: str | None = None,
-    identifier: str | None = None,
+    about: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     before: int | None = None,
@@ -76,22 +130,30 @@ def search(
 
     Parameters
     ----------
-    who, identifier
-        A part of the name of the person, all of the identifier of the record.
+    who
+        A part of how the person is known here, of their name or of their e-mail address.
     what
-        The word.
+        The word; ``reads`` for all of `READS`, ``changes`` for all but what was seen.
+    about
+        Identifier or PID of a record, identifier of a run or of a file: of a file what was seen of it.
     since, until
         From this moment on, before that one.
     before
         Go on after the line with this id.
     """
+    if any("\0" in text for text in (who, what, about) if text):  # PostgreSQL holds no text with one
+        return []
     conditions: list[sa.ColumnElement[bool]] = []
     if who:
-        conditions.append(audit.c.who.contains(who, autoescape=True))
-    if what:
+        conditions.append(
+            sa.or_(audit.c.who.contains(who, autoescape=True), among(audit.c.who, _called(connection, who)))
+        )
+    if what in ("reads", "changes"):
+        conditions.append(audit.c.what.in_(READS) if what == "reads" else audit.c.what.not_in(SEEN))
+    elif what:
         conditions.append(audit.c.what == what)
-    if identifier:
-        conditions.append(audit.c.identifier == identifier)
+    if about:
+        conditions += _about(connection, about)
     if since:
         conditions.append(audit.c.at >= since)
     if until:
@@ -102,6 +164,23 @@ def search(
     return [Line(row.id, row.at, row.who, row.what, row.kind, row.identifier, row.facts) for row in rows]
 
 
-def words(connection: Connection) -> list[str]:
-    """List the words that tell what was done, as far as it was done."""
-    return list(connection.execute(sa.select(audit.c.what).distinct().order_by(audit.c.what)).scalars())
+def _called(connection: Connection, text: str) -> list[str]:
+    """List the people whose name or e-mail address has a text in it."""
+    has = (
+        sa.func.lower(column).contains(text.lower(), autoescape=True) for column in (accounts.c.name, accounts.c.email)
+    )
+    return list(connection.execute(sa.select(accounts.c.person).where(sa.or_(*has)).limit(_MOST_PEOPLE)).scalars())
+
+
+def _about(connection: Connection, key: str) -> list[sa.ColumnElement[bool]]:
+    for kind in RECORDS:
+        if (found := find(connection, kind, key)) is not None:
+            table = RECORDS[kind]
+            named = connection.scalar(sa.select(table.c.identifier).where(table.c.id == found))
+            return [audit.c.identifier == named]
+    of = sa.select(datasets.c.identifier).join(parts.files, parts.files.c.dataset_id == datasets.c.id)
+    dataset = connection.scalar(of.where(parts.files.c.identifier == key))
+    if dataset is None:
+        return [audit.c.identifier == key]
+    text = sa.cast(audit.c.facts, sa.Text)
+    return [audit.c.identifier == dataset, audit.c.what.in_(SEEN), text.contains(f'"{key}"', autoescape=True)]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pancommons.catalogue.access import Action, Principal, allows
+from pancommons.catalogue.audit import SEEN
 from pancommons.catalogue.ledger import audit
 from pancommons.catalogue.read import find, resource
 
@@ -28,13 +29,13 @@ class Line:
 
 
 def history(connection: Connection, kind: str, identifier: str, principal: Principal, at: datetime) -> list[Line]:
-    """Return the last lines about a record, the newest first; none if the principal may not edit it."""
+    """Return the last changes of a record, the newest first; none if the principal may not edit it."""
     found = find(connection, kind, identifier)
     if found is None or not allows(principal, Action.EDIT, resource(connection, kind, found), at):
         return []
     rows = connection.execute(
         sa.select(audit.c.at, audit.c.who, audit.c.what, audit.c.facts)
-        .where(audit.c.kind == kind, audit.c.identifier == identifier)
+        .where(audit.c.kind == kind, audit.c.identifier == identifier, audit.c.what.not_in(SEEN))
         .order_by(audit.c.id.desc())
         .limit(_MOST)
     )

@@ -28,6 +28,7 @@ from pancommons.server.runs import events, pipelines, results, routes
 from pancommons.server.runs.desk import open_desk
 from pancommons.server.search_paths import SearchPaths
 from pancommons.server.services import Services
+from pancommons.server.sightings import Sightings
 from pancommons.server.signin import device_routes as device
 from pancommons.server.signin import me, stepping_up
 from pancommons.server.signin import routes as sign_in
@@ -54,6 +55,7 @@ def create_app(services: Services) -> FastAPI:
         app.state.runs.close()
         app.state.readers.close()
         app.state.signin.close()
+        app.state.sightings.close()
         services.database.close()
 
     app = FastAPI(
@@ -68,6 +70,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.ending = Event()
     app.state.federation = federation
     app.state.signin = Desk.open(services)
+    app.state.sightings = Sightings(services.database, services.settings.audit.seen_days)
     app.state.runs, supervisor = open_desk(services)
     app.state.supervisor = supervisor
     app.state.readers = Readers(services.roots().folders.values())
@@ -107,5 +110,6 @@ def create_app(services: Services) -> FastAPI:
     app.openapi = describe(app, prefix)  # type: ignore[method-assign]
     app.add_middleware(SearchPaths, prefix=prefix)
     metrics.count_requests(app, metrics.Metrics(services.database, app.state.readers))
+    app.state.metrics.registry.register(app.state.sightings.open)
     mount(app, services.settings.server)
     return app

@@ -21,6 +21,7 @@ from pancommons.server.landing import served
 from pancommons.server.pages.languages import later
 from pancommons.server.sending import answer_file, disposition, unchanged
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
+from pancommons.server.sightings import Noted, Noting
 from pancommons.server.visitor import Who
 
 router = APIRouter(tags=["files"])
@@ -38,11 +39,12 @@ Key = Annotated[str, Path(max_length=2048, description="identifier of the datase
 
 @router.head("/files/{file_id}", include_in_schema=False)
 @router.get("/files/{file_id}", summary="A file, whole or in part", response_class=Response, name="file")
-def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """Send a file to whoever may read it."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
         told = file_place(connection, file_id, who, at)
     if told is None:
+        noted.refused("download", "file", file_id)
         raise HTTPException(404, NO_FILE)
     opened = open_place(shared.roots(), Place(told.root, told.path))
     if opened is None:
@@ -51,7 +53,9 @@ def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: No
         kept_back = unreadable(connection, opened.places, who, at)
     if kept_back:  # the data of another dataset, which this one reads from
         opened.handle.close()
+        noted.refused("download", "place", *(f"{root}\0{path}" for root, path in kept_back))
         raise HTTPException(404, NO_FILE)
+    noted.saw("download", "file", file_id)
     kind = media_type(told.name) or "application/octet-stream"
     return answer_file(request, opened, told.name, _harmless(kind), told.sha256 if _same(told, opened) else None)
 
@@ -60,12 +64,14 @@ def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: No
 @router.get(
     "/datasets/{key}/thumbnail", summary="The small picture of a dataset", response_class=Response, name="thumbnail"
 )
-def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """Answer the picture of a dataset to whoever may read its data."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
         found = thumbnail(connection, key, who, at)
     if found is None:
+        noted.refused("picture", "dataset", key)
         raise HTTPException(404, "there is no such picture that you may see")
+    noted.saw("picture", "dataset", key)
     tag = f'"{hashlib.sha256(found.content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if unchanged(request, tag):
@@ -80,12 +86,12 @@ def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Re
     response_class=Response,
     name="metalink",
 )
-def metalink(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+def metalink(key: Key, request: Request, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """List files with sizes and checksums as Metalink (RFC 5854)."""
     root = etree.Element(f"{{{_METALINK}}}metalink", nsmap=_SPACES)
     site = shared.site(request)
     seen: set[str] = set()
-    for one in _listed(key, shared, who, at):
+    for one in _listed(key, shared, who, at, noted):
         element = etree.SubElement(root, f"{{{_METALINK}}}file", name=clean(_apart(one, seen)))
         if one.size is not None:
             etree.SubElement(element, f"{{{_METALINK}}}size").text = str(one.size)
@@ -104,19 +110,22 @@ def metalink(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> R
     response_class=Response,
     name="addresses",
 )
-def addresses(key: Key, request: Request, shared: Shared, who: Who, at: Now) -> Response:
+def addresses(key: Key, request: Request, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """List the addresses of files, one a line, for ``wget --input-file``."""
     site = shared.site(request)
-    lines = [f"{site.url}/files/{one.identifier}\n" for one in _listed(key, shared, who, at)]
+    lines = [f"{site.url}/files/{one.identifier}\n" for one in _listed(key, shared, who, at, noted)]
     return Response("".join(lines), media_type="text/plain", headers={"Cache-Control": "private, no-cache"})
 
 
-def _listed(key: str, shared: Services, who: Principal, at: datetime) -> list[File]:
+def _listed(key: str, shared: Services, who: Principal, at: datetime, noted: Noting) -> list[File]:
     """Return the files of a dataset that are there and that this principal may have."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
         found = fetch(connection, "dataset", key, who, at)
         if not isinstance(found, Found) or not isinstance(found.record, Dataset):
+            noted.refused("list files", "dataset", key)
             raise HTTPException(404, "there is no such dataset that you may see")
+        if found.record.files:
+            noted.saw("list files", "dataset", found.identifier)
         return [one for one in served(connection, found.record.files, who, at) if not one.missing]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -14,6 +14,8 @@ from pancommons.server.errors import error_object
 from pancommons.server.search_asked import AskedFilter, AskedPid, AskedWhere, PlainFilter, json_answer
 from pancommons.server.search_models import DESCRIBED, FAILURES, LISTED, UNKNOWN, Count
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.sighted import Kind
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Who
 
 KINDS = ("Dataset", "Document", "Instrument")
@@ -88,20 +90,26 @@ def count(kind: str) -> Callable[..., Response]:
 
 def get(kind: str) -> Callable[..., Response]:
     """Make the route that gets one record of a model."""
+    named = cast("Kind", kind.lower())
 
-    def get_one(shared: Shared, who: Who, at: Now, pid: AskedPid, given: PlainFilter) -> Response:
+    def get_one(shared: Shared, who: Who, at: Now, pid: AskedPid, given: PlainFilter, noted: Noted) -> Response:
         """Get a record by its PID or our identifier; a scope filters what is included and nothing else."""
         with shared.database.read(STATEMENT_SECONDS) as connection:
             found = asking.get(connection, kind, pid, given, who, at)
+        (noted.refused if found is None else noted.saw)("metadata", named, pid)
         return unknown(kind, pid) if found is None else json_answer(found)
 
     return get_one
 
 
-def dataset_files(shared: Shared, who: Who, at: Now, pid: AskedPid, given: PlainFilter) -> Response:
+def dataset_files(shared: Shared, who: Who, at: Now, pid: AskedPid, given: PlainFilter, noted: Noted) -> Response:
     """Find files of a dataset."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
         found = asking.files(connection, pid, given, who, at)
+    if found is None:
+        noted.refused("list files", "dataset", pid)
+    elif found:
+        noted.saw("list files", "dataset", pid)
     return unknown("Dataset", pid) if found is None else json_answer(found, truncated(found))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +15,12 @@ from pancommons.catalogue.read import file_place, unreadable
 from pancommons.nexus.serving.answering import Answer, Asked
 from pancommons.server.hdf5.readers import Busy, Readers
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Who
 
 _ROUNDS = 3
+_SEVERED = "\0"
+"""Between a root and a path in it, as `pancommons.server.sighted.Note` has them."""
 _NO_FILE = "File not found: there is no such file that you may read"
 _BUSY = "too many files are being read at the moment; try again"
 
@@ -38,9 +41,11 @@ class Asker:
         shared: Shared,
         who: Who,
         at: Now,
+        noted: Noted,
         pool: Annotated[Readers, Depends(readers)],
     ) -> None:
         self.file_id, self.request, self.shared, self.who, self.at, self.pool = file_id, request, shared, who, at, pool
+        self.noted = noted
 
     def __call__(self, what: str, **told: Any) -> Answer:
         """Have a request answered, see `pancommons.nexus.serving.answering.Asked`.
@@ -49,7 +54,9 @@ class Asker:
         be is denied, and the request answered again without it.
         """
         file = _readable(self.shared, self.file_id, self.who, self.at)
+        seeing = "picture" if what == "picture" else "look inside"
         if file is None:
+            self.noted.refused(seeing, "file", self.file_id)
             return Answer(404, problem=_NO_FILE)
         unless = [tag.strip().removeprefix("W/") for tag in self.request.headers.get("if-none-match", "").split(",")]
         denied: list[str] = []
@@ -59,10 +66,17 @@ class Asker:
                 found = self.pool.ask(asked)
             except Busy:
                 return Answer(503, headers={"Retry-After": "2"}, problem=_BUSY)
-            newly = _denied(self.shared, found.touched, self.who, self.at) - set(denied)
+            places = _places(self.shared, found.touched)
+            kept_back = _denied(self.shared, places, self.who, self.at)
+            newly = {places[place] for place in kept_back} - set(denied)
             if not newly:
+                self.noted.refused(seeing, "place", *map(_SEVERED.join, kept_back))
+                if found.problem is None:
+                    self.noted.saw(seeing, "file", self.file_id)
+                    self.noted.saw(seeing, "place", *map(_SEVERED.join, places.keys() - kept_back))
                 return found
             denied += sorted(newly)
+        self.noted.refused(seeing, "file", self.file_id)
         return Answer(404, problem=_NO_FILE)
 
 
@@ -76,13 +90,20 @@ def _readable(shared: Services, identifier: str, who: Principal, at: datetime) -
     return None if file is None else shared.roots().path(Place(file.root, file.path))
 
 
-def _denied(shared: Services, touched: Sequence[str], who: Principal, at: datetime) -> set[str]:
-    """Return which files were read that the catalogue keeps from this principal."""
+def _places(shared: Services, touched: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Return the paths of files that were read by where they lie in the data roots."""
     places: dict[tuple[str, str], str] = {}
     for name, folder in shared.roots().folders.items():
         real = folder.resolve()
         for path in map(Path, touched):
             if path.is_relative_to(real):
                 places[name, path.relative_to(real).as_posix()] = str(path)
+    return places
+
+
+def _denied(
+    shared: Services, places: Mapping[tuple[str, str], str], who: Principal, at: datetime
+) -> set[tuple[str, str]]:
+    """Return where files lie that were read and that the catalogue keeps from this principal."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
-        return {places[place] for place in unreadable(connection, places, who, at)}
+        return unreadable(connection, places, who, at)

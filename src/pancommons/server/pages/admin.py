@@ -152,18 +152,24 @@ def log(
             connection,
             who=who.strip() or None,
             what=what or None,
-            identifier=record.strip() or None,
+            about=record.strip() or None,
             since=moments.get("since"),
             until=moments.get("until"),
             before=before,
             limit=_A_PAGE,
         )
-        words = audit.words(connection)
     lines = [replace(line, facts=runs.hiding.json(line.facts)) for line in lines]
     asked = {"who": who, "what": what, "record": record, "since": since, "until": until}
     following = lines[-1].id if len(lines) == _A_PAGE else None
     return page.render(
-        "admin/audit.html", lines=lines, words=words, asked=asked, following=following, wrong=wrong, before=before
+        "admin/audit.html",
+        lines=lines,
+        seen=audit.SEEN,
+        changes=audit.CHANGES,
+        asked=asked,
+        following=following,
+        wrong=wrong,
+        before=before,
     )
 
 

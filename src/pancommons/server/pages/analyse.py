@@ -27,6 +27,7 @@ from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.pages.showing import RunShown, shown_run
 from pancommons.server.runs.desk import Runs
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Asking, Visitor
 
 pages = router()
@@ -57,14 +58,16 @@ class _Analysed:
     may: bool
 
 
-def _analysed(identifier: str, shared: Shared, asking: Asking, at: Now) -> _Analysed:
+def _analysed(identifier: str, shared: Shared, asking: Asking, at: Now, noted: Noted) -> _Analysed:
     with shared.database.read(STATEMENT_SECONDS) as connection:
         found = fetch(connection, "dataset", identifier, asking.principal, at)
         if isinstance(found, Tombstone):
             raise HTTPException(410, "This dataset was taken away.")
         if not isinstance(found, Found) or not isinstance(found.record, Dataset):
+            noted.refused("look inside", "dataset", identifier)
             raise HTTPException(404, "There is no such dataset, or it is not open to you.")
         may = allows(asking.principal, Action.RUN, resource(connection, "dataset", found.id), at)
+    (noted.saw if may else noted.refused)("look inside", "dataset", found.identifier)
     return _Analysed(found.id, found.identifier, found.record, may)
 
 

@@ -26,6 +26,7 @@ from pancommons.server.pages.gone import gone
 from pancommons.server.pages.graph import draw
 from pancommons.server.pages.languages import later
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Who
 
 pages = router()
@@ -40,16 +41,20 @@ Text = Annotated[str, Form(max_length=_LONGEST)]
 
 
 @pages.api_route("/datasets/{key}", methods=_BOTH, name="dataset")
-def dataset(key: str, request: Request, page: Paged, shared: Shared, who: Who, at: Now) -> Response:
+def dataset(key: str, request: Request, page: Paged, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """Show a dataset, or describe it in the form that is asked for."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
         found = fetch(connection, "dataset", key, who, at)
         if found is None:
+            noted.refused("metadata", "dataset", key)
             raise HTTPException(404, NO_DATASET)
         if isinstance(found, Tombstone):
             return gone("dataset", found, request, page)
         if key != found.identifier:
             return RedirectResponse(page.to(f"/datasets/{found.identifier}"), 302, {"Vary": "Cookie, Authorization"})
+        noted.saw("metadata", "dataset", found.identifier)
+        if isinstance(found.record, Dataset) and found.record.files:
+            noted.saw("list files", "dataset", found.identifier)
         wanted = best(request.headers.get("accept"), OFFERED)
         if wanted == JSON:
             answer = _json(connection, found, page, who, at)

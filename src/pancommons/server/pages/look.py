@@ -49,6 +49,7 @@ def look(
         file = file_place(connection, ask.file_id, ask.who, ask.at)
         dataset = dataset_of(connection, ask.file_id, ask.who, ask.at)
     if file is None:
+        ask.noted.refused("look inside", "file", ask.file_id)
         return told(page.request, 404, page.gettext("There is no such file that you may read."))
     where = _absolute(path)
     found = ask("look", path=where, selection=part or None, first=first, row=row, column=column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -24,6 +24,8 @@ from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.pages.gone import gone
 from pancommons.server.search_asked import json_answer
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.sighted import Kind
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Who
 
 pages = router()
@@ -36,7 +38,7 @@ Text = Annotated[str, Form(max_length=500)]
 
 def _showing(kind: str) -> Callable[..., Response]:
     def show(
-        key: str, request: Request, page: Paged, shared: Shared, who: Who, at: Now,
+        key: str, request: Request, page: Paged, shared: Shared, who: Who, at: Now, noted: Noted,
         number: Annotated[int, Query(ge=1, le=10**9, alias="page")] = 1,
     ) -> Response:  # fmt: skip
         """Show a record with the datasets that the visitor may see of it."""
@@ -44,9 +46,12 @@ def _showing(kind: str) -> Callable[..., Response]:
             found = fetch(connection, kind, key, who, at)
             if isinstance(found, Tombstone):
                 return gone(kind, found, request, page)
+            if found is None:
+                noted.refused("metadata", cast("Kind", kind), key)
             found = _check(kind, found)
             if key != found.identifier:
                 return RedirectResponse(page.to(f"/{kind}s/{found.identifier}"), 302, {"Vary": "Cookie, Authorization"})
+            noted.saw("metadata", cast("Kind", kind), found.identifier)
             if best(request.headers.get("accept"), ("text/html", "application/json")) == "text/html":
                 return _shown(connection, kind, found, page, who, at, number=number)
             include = {"include": [{"relation": name} for name in _INCLUDED[kind]]}

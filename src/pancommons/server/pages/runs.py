@@ -24,9 +24,10 @@ from pancommons.server.pages.frame import Page, Paged, PageRoute, router
 from pancommons.server.pages.showing import RunShown, log, shown_run
 from pancommons.server.pages.sidebyside import differences, values
 from pancommons.server.runs.desk import Runs
-from pancommons.server.runs.routes import Identifier, there
+from pancommons.server.runs.routes import Identifier, seen_run, there
 from pancommons.server.sending import disposition
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Asking
 
 pages, files = router(), router()
@@ -83,6 +84,7 @@ def compare(
     runs: Runs,
     asking: Asking,
     at: Now,
+    noted: Noted,
     a: Annotated[str, Query(max_length=100)] = "",
     b: Annotated[str, Query(max_length=100)] = "",
 ) -> HTMLResponse:
@@ -92,6 +94,7 @@ def compare(
         recent = runs.list(asking.principal, at, limit=_A_PAGE) if asking.principal.person else []
         wrong = bool(a and b)
         return page.render("runs/choose.html", 404 if wrong else 200, runs=recent, a=a, b=b, wrong=wrong)
+    noted.saw("report", "run", *(run.identifier for run in chosen if run is not None))
     one, other = (shown_run(runs, run, at) for run in chosen if run is not None)
     return page.render(
         "runs/compare.html",
@@ -117,35 +120,45 @@ def one(
     runs: Runs,
     asking: Asking,
     at: Now,
+    noted: Noted,
     words: Annotated[str, Query(alias="log", max_length=200)] = "",
 ) -> HTMLResponse:
     """Show a run."""
-    return _page(page, shared, runs, there(runs, identifier, asking.principal, at), asking.principal, at, words=words)
+    run = seen_run(runs, identifier, asking.principal, at, noted, "report")
+    return _page(page, shared, runs, run, asking.principal, at, words=words)
 
 
 @files.get("/runs/{identifier}/now")
 def now(
-    page: Paged, identifier: Identifier, runs: Runs, asking: Asking, at: Now, after: Annotated[int, Query(ge=0)] = 0
+    page: Paged,
+    identifier: Identifier,
+    runs: Runs,
+    asking: Asking,
+    at: Now,
+    noted: Noted,
+    after: Annotated[int, Query(ge=0)] = 0,
 ) -> HTMLResponse:
     """Show what of a run changes while it goes, and what is new in its log."""
-    run = there(runs, identifier, asking.principal, at)
+    run = seen_run(runs, identifier, asking.principal, at, noted, "log")
     shown = shown_run(runs, run, at)
     return page.render("runs/now.html", shown=shown, run=run, lines=log(runs, run, after)[-_MOST_LINES:], after=after)
 
 
 @files.get("/runs/{identifier}/log.txt")
-def log_text(identifier: Identifier, runs: Runs, asking: Asking, at: Now) -> Response:
+def log_text(identifier: Identifier, runs: Runs, asking: Asking, at: Now, noted: Noted) -> Response:
     """Send the whole log."""
-    run = there(runs, identifier, asking.principal, at)
+    run = seen_run(runs, identifier, asking.principal, at, noted, "log")
     text = "".join(f"{line.at:%Y-%m-%dT%H:%M:%SZ} {line.text}\n" for line in log(runs, run))
     headers = {"Content-Disposition": disposition(f"{run.identifier}.log.txt"), "Cache-Control": "private, no-store"}
     return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 @files.get("/runs/{identifier}/notebook.ipynb")
-def as_notebook(page: Paged, shared: Shared, identifier: Identifier, runs: Runs, asking: Asking, at: Now) -> Response:
+def as_notebook(
+    page: Paged, shared: Shared, identifier: Identifier, runs: Runs, asking: Asking, at: Now, noted: Noted
+) -> Response:
     """Send a notebook that makes the same call."""
-    run = there(runs, identifier, asking.principal, at)
+    run = seen_run(runs, identifier, asking.principal, at, noted, "provenance")
     if run.pipeline not in registry.names():
         raise HTTPException(404, page.gettext("The pipeline of this run is not installed any more."))
     here = shared.site(page.request).url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi.responses import HTMLResponse, Response
 
+from pancommons.catalogue.access import Principal
 from pancommons.catalogue.ontology.graph import Ontology, core
 from pancommons.catalogue.ontology.stored import stored_ontology
 from pancommons.catalogue.search.asking import MOST
@@ -21,9 +22,12 @@ from pancommons.server.pages.facets import Facets, bars, chips
 from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.pages.ranges import Judged, judge
 from pancommons.server.services import STATEMENT_SECONDS, Now, Shared
+from pancommons.server.sightings import Noted, Noting
 from pancommons.server.visitor import Who
 
 pages = router()
+
+_MOST_NOTED = 500
 
 
 @pages.get("/datasets")
@@ -63,15 +67,23 @@ def datasets(page: Paged, who: Who, at: Now) -> HTMLResponse:
 
 
 @pages.get("/datasets.json")
-def datasets_json(page: Paged, who: Who, at: Now) -> Response:
+def datasets_json(page: Paged, who: Who, at: Now, noted: Noted) -> Response:
     """Export the datasets that fit, at most so many as a search gives, as one JSON object."""
+    _exported(page, who, noted)
     return exporting.json_file(page, asked(page, who, at)[0], who, at)
 
 
 @pages.get("/datasets.csv")
-def datasets_csv(page: Paged, who: Who, at: Now) -> Response:
+def datasets_csv(page: Paged, who: Who, at: Now, noted: Noted) -> Response:
     """Export the datasets that fit as a table."""
+    _exported(page, who, noted)
     return exporting.csv_file(page, asked(page, who, at)[0], who, at)
+
+
+def _exported(page: Page, who: Principal, noted: Noting) -> None:
+    """Note an export: of somebody who signed in it may hold what not everybody may find."""
+    if who.person is not None:
+        noted.saw("export", "question", page.request.url.query[:_MOST_NOTED])
 
 
 def documents(page: Paged, who: Who, at: Now) -> HTMLResponse:

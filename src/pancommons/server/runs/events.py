@@ -19,8 +19,9 @@ from pancommons.catalogue.access import Principal
 from pancommons.runs.desk import Desk
 from pancommons.runs.reading import Tail
 from pancommons.server.runs.desk import Runs
-from pancommons.server.runs.routes import Identifier, there
+from pancommons.server.runs.routes import Identifier, seen_run
 from pancommons.server.services import Now
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Who
 
 router = APIRouter(tags=["runs"])
@@ -44,6 +45,7 @@ async def events(
     desk: Runs,
     who: Who,
     at: Now,
+    noted: Noted,
     last_event_id: LastSeen = None,
     after: After = 0,
 ) -> Response:
@@ -51,7 +53,7 @@ async def events(
 
     With status 204 nothing is left to come after the last event that is known.
     """
-    run = await run_sync(there, desk, identifier, who, at)
+    run = await run_sync(seen_run, desk, identifier, who, at, noted, "log")
     if last_event_id is not None and last_event_id.isdecimal():
         after = int(last_event_id)
     tail = Tail(desk.folder(run).path, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -17,9 +18,10 @@ from pancommons.runs.run import Run
 from pancommons.server.confined import Opened
 from pancommons.server.pages.languages import later
 from pancommons.server.runs.desk import Runs
-from pancommons.server.runs.routes import Identifier, there
-from pancommons.server.sending import answer_file, disposition
+from pancommons.server.runs.routes import Identifier, seen_run
+from pancommons.server.sending import answer_file, disposition, unchanged
 from pancommons.server.services import Now
+from pancommons.server.sightings import Noted
 from pancommons.server.visitor import Who
 
 router = APIRouter(tags=["runs"])
@@ -36,16 +38,16 @@ _NOT_YET = later("the run has not come so far")
 
 
 @router.get("/runs/{identifier}/report", summary="The report of a run, as JSON")
-def report(identifier: Identifier, desk: Runs, who: Who, at: Now) -> Response:
+def report(identifier: Identifier, desk: Runs, who: Who, at: Now, noted: Noted) -> Response:
     """Answer parameters, figures of merit, figures and warnings."""
-    told = _report(desk, there(desk, identifier, who, at))
+    told = _report(desk, seen_run(desk, identifier, who, at, noted, "report"))
     return JSONResponse(told, headers=_PRIVATE)
 
 
 @router.get("/runs/{identifier}/report.html", summary="The report of a run, as a page", response_class=Response)
-def page(identifier: Identifier, desk: Runs, who: Who, at: Now) -> Response:
+def page(identifier: Identifier, desk: Runs, who: Who, at: Now, noted: Noted) -> Response:
     """Answer the page that the run wrote, in which nothing is executed."""
-    text = _text(desk, there(desk, identifier, who, at), "report.html")
+    text = _text(desk, seen_run(desk, identifier, who, at, noted, "report"), "report.html")
     return Response(text, media_type="text/html", headers=_PAGE)
 
 
@@ -53,32 +55,38 @@ def page(identifier: Identifier, desk: Runs, who: Who, at: Now) -> Response:
 def figure(
     identifier: Identifier,
     name: Annotated[str, Path(max_length=255, description="as the report lists it")],
+    request: Request,
     desk: Runs,
     who: Who,
     at: Now,
+    noted: Noted,
 ) -> Response:
     """Answer a picture that the report lists."""
-    run = there(desk, identifier, who, at)
+    run = seen_run(desk, identifier, who, at, noted, "picture")
     listed = {one.get("file") for one in _report(desk, run).get("figures", ())}
     kind = _PICTURES.get(os.path.splitext(name)[1].lower())  # noqa: PTH122  a name, not a path
     content = read_inside(desk.folder(run).path, f"figures/{name}") if name in listed and kind else None
     if content is None:
         raise HTTPException(404, "the report of this run lists no such figure")
-    return Response(content, media_type=kind, headers={**_PAGE, "Cache-Control": "private, max-age=3600"})
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {**_PAGE, "Cache-Control": "private, no-cache", "ETag": tag}
+    if unchanged(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=kind, headers=headers)
 
 
 @router.get("/runs/{identifier}/crate", summary="The provenance of a run, as RO-Crate", response_class=Response)
-def crate(identifier: Identifier, desk: Runs, who: Who, at: Now) -> Response:
+def crate(identifier: Identifier, desk: Runs, who: Who, at: Now, noted: Noted) -> Response:
     """Answer what was made from what, how and by whom, in JSON-LD."""
-    text = _text(desk, there(desk, identifier, who, at), "ro-crate-metadata.json")
+    text = _text(desk, seen_run(desk, identifier, who, at, noted, "provenance"), "ro-crate-metadata.json")
     headers = {**_PRIVATE, "Content-Disposition": disposition("ro-crate-metadata.json")}
     return Response(text, media_type="application/ld+json", headers=headers)
 
 
 @router.get("/runs/{identifier}/result", summary="The result of a run, a NeXus file", response_class=Response)
-def result(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now) -> Response:
+def result(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now, noted: Noted) -> Response:
     """Send the result, whole or in part."""
-    run = there(desk, identifier, who, at)
+    run = seen_run(desk, identifier, who, at, noted, "download")
     file = open_inside(desk.folder(run).path, "result.nxs")
     if file is None or run.state not in ("done", "partial"):
         if file is not None:

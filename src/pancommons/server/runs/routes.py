@@ -18,6 +18,7 @@ from pancommons.server.runs import shapes
 from pancommons.server.runs.desk import Runs
 from pancommons.server.runs.shapes import BODY, Wanted
 from pancommons.server.services import Now
+from pancommons.server.sightings import Noted, Noting
 from pancommons.server.visitor import Asking, Who
 
 router = APIRouter(tags=["runs"])
@@ -73,9 +74,10 @@ def several(
 
 
 @router.get("/runs/{identifier}", summary="A run, and how far it is")
-def one(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now) -> Response:
+def one(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now, noted: Noted) -> Response:
     """Tell all that is known of a run."""
-    return JSONResponse(_described(desk, there(desk, identifier, who, at), request, at), headers=_PRIVATE)
+    run = seen_run(desk, identifier, who, at, noted, "report")
+    return JSONResponse(_described(desk, run, request, at), headers=_PRIVATE)
 
 
 @router.post("/runs/{identifier}/stop", summary="Ask a run to stop")
@@ -113,6 +115,23 @@ def there(desk: Desk, identifier: str, who: Principal, at: datetime) -> Run:
         raise HTTPException(404, NO_RUN)
     if found.removed is not None:
         raise HTTPException(410, "this run was removed")
+    return found
+
+
+def seen_run(desk: Desk, identifier: str, who: Principal, at: datetime, noted: Noting, what: str) -> Run:
+    """Return a run that somebody may see, as `there` does, and note that they see it, or do not.
+
+    Parameters
+    ----------
+    what
+        The kind of access, of `pancommons.catalogue.audit.READS`.
+    """
+    try:
+        found = there(desk, identifier, who, at)
+    except HTTPException:
+        noted.refused(what, "run", identifier)
+        raise
+    noted.saw(what, "run", identifier)
     return found
 
 
