@@ -2,82 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import secrets
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-import sqlalchemy as sa
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import RSAKey
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from pancommons.base.errors import BadInput
 from pancommons.base.settings import OpenIDProvider, Settings, SignIn
-from pancommons.catalogue.ledger import audit
 from pancommons.server.app import create_app
 from pancommons.server.services import Services
 from pancommons.server.signin import contact
 from pancommons.store.engine import Database
 from tests.oidc import NAVIGATES
-from tests.server.conftest import listening
-from tests.server.signin.forger import CLIENT, Forger, forging
-
-OTHER = RSAKey.generate_key(2048, {"kid": "one"})
-EVENT = {"http://schemas.openid.net/event/backchannel-logout": {}}
+from tests.server.signin.forger import Forger
+from tests.server.signin.steps import begin, come_back, signed_in
 
 
 @pytest.fixture
-def forger() -> Iterator[Forger]:
-    with forging() as made:
-        yield made
-
-
-@pytest.fixture
-def portal(forger: Forger, sqlite_database: Database) -> Iterator[str]:
-    with listening(sqlite_database, Settings(signin={"providers": [forger.settings()]})) as address:
-        yield address
-
-
-def begin(browser: httpx.Client, portal: str) -> dict[str, str]:
-    """Begin to sign in; return what the portal sends to the provider."""
-    answer = browser.get(f"{portal}/signin/facility/start", headers=NAVIGATES)
-    assert answer.status_code == 303, answer.text
-    return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
-
-
-def come_back(browser: httpx.Client, portal: str, sent: dict[str, str], **more: str) -> httpx.Response:
-    """Come back from the provider with a code."""
-    return browser.get(f"{portal}/signin/facility/callback", params={"code": "c", "state": sent["state"], **more})
-
-
-def signed_in(browser: httpx.Client, portal: str) -> bool:
-    return bool(browser.get(f"{portal}/me/account").json()["known_by"] == "session")
-
-
-def none(forger: Forger, claims: dict[str, Any]) -> str:
-    parts = ({"alg": "none", "kid": "one"}, claims)
-    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
-    return f"{head}.{body}."
-
-
-def shared_secret(forger: Forger, claims: dict[str, Any]) -> str:
-    """Sign with the public key as if it were a secret that both share."""
-    key = OctKey.import_key(forger.key.as_pem(private=False), {"kid": "one"})
-    return forger.signed(claims, key, alg="HS256")
-
-
-def edited(forger: Forger, claims: dict[str, Any]) -> str:
-    """Change a claim after the signature was made."""
-    head, _, signature = forger.signed(claims).split(".")
-    body = base64.urlsafe_b64encode(json.dumps({**claims, "sub": "eve"}).encode()).rstrip(b"=").decode()
-    return f"{head}.{body}.{signature}"
+def portal(at_forger: str) -> str:
+    return at_forger
 
 
 def test_an_honest_answer_signs_in(forger: Forger, portal: str) -> None:
@@ -86,55 +34,6 @@ def test_an_honest_answer_signs_in(forger: Forger, portal: str) -> None:
         forger.token = lambda: forger.signed(forger.claims(nonce=sent["nonce"]))
         assert come_back(browser, portal, sent).status_code == 303
         assert signed_in(browser, portal)
-
-
-Make = Callable[[Forger, dict[str, Any]], str | None]
-NOW = time.time()
-FORGED: dict[str, Make] = {
-    "no token": lambda forger, claims: None,
-    "no signature": none,
-    "a shared secret": shared_secret,
-    "another key of the same name": lambda forger, claims: forger.signed(claims, OTHER),
-    "an unknown key": lambda forger, claims: forger.signed(claims, OTHER, kid="two"),
-    "changed afterwards": edited,
-    "not a token": lambda forger, claims: "x.y",
-    "other nonce": lambda forger, claims: forger.signed({**claims, "nonce": "other"}),
-    "no nonce": lambda forger, claims: forger.signed({k: v for k, v in claims.items() if k != "nonce"}),
-    "other issuer": lambda forger, claims: forger.signed({**claims, "iss": "https://other.example"}),
-    "issuer with a slash": lambda forger, claims: forger.signed({**claims, "iss": f"{claims['iss']}/"}),
-    "for another": lambda forger, claims: forger.signed({**claims, "aud": "other"}),
-    "for several": lambda forger, claims: forger.signed({**claims, "aud": [CLIENT, "other"]}),
-    "for several, asked for by another": lambda forger, claims: forger.signed(
-        {**claims, "aud": [CLIENT, "other"], "azp": "other"}
-    ),
-    "asked for by another": lambda forger, claims: forger.signed({**claims, "azp": "other"}),
-    "expired": lambda forger, claims: forger.signed({**claims, "exp": int(NOW) - 120}),
-    "without end": lambda forger, claims: forger.signed({k: v for k, v in claims.items() if k != "exp"}),
-    "of the future": lambda forger, claims: forger.signed({**claims, "iat": int(NOW) + 3600}),
-    "not yet": lambda forger, claims: forger.signed({**claims, "nbf": int(NOW) + 3600}),
-    "old": lambda forger, claims: forger.signed({**claims, "iat": int(NOW) - 3600}),
-    "undated": lambda forger, claims: forger.signed({k: v for k, v in claims.items() if k != "iat"}),
-    "dated with a word": lambda forger, claims: forger.signed({**claims, "iat": "now"}),
-    "of nobody": lambda forger, claims: forger.signed({k: v for k, v in claims.items() if k != "sub"}),
-    "of an empty name": lambda forger, claims: forger.signed({**claims, "sub": ""}),
-    "of a number": lambda forger, claims: forger.signed({**claims, "sub": 7}),
-    "a logout token": lambda forger, claims: forger.signed(claims, typ="logout+jwt"),
-    "an access token": lambda forger, claims: forger.signed(claims, typ="at+jwt"),
-    "for another access token": lambda forger, claims: forger.signed({**claims, "at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}),
-}
-
-
-def test_no_forged_id_token_signs_in(forger: Forger, portal: str, sqlite_database: Database) -> None:
-    for what, make in FORGED.items():
-        with httpx.Client() as browser:
-            sent = begin(browser, portal)
-            claims = forger.claims(nonce=sent["nonce"])
-            forger.token = lambda make=make, claims=claims: make(forger, claims)  # type: ignore[misc]
-            assert come_back(browser, portal, sent).status_code == 403, what
-            assert not signed_in(browser, portal), what
-    with sqlite_database.read() as connection:
-        told = connection.execute(sa.select(audit.c.what, audit.c.who)).all()
-    assert told == [("refuse sign-in", "anonymous")] * len(FORGED)
 
 
 def test_what_is_told_of_somebody_else_is_not_believed(forger: Forger, portal: str) -> None:
@@ -201,39 +100,6 @@ def test_new_keys_are_fetched_but_not_for_every_token(
     assert try_to("two") == 303
     assert forger.asked.count("/jwks") == 2
     assert forger.asked.count("/.well-known/openid-configuration") == 1
-
-
-def test_only_a_logout_token_for_us_ends_a_session(forger: Forger, portal: str) -> None:
-    def token(key: Any = None, typ: str = "logout+jwt", **more: Any) -> str:
-        claims = forger.claims(**{"jti": secrets.token_hex(8), "events": EVENT, "sid": "s", **more})
-        return forger.signed(claims, key, typ=typ)
-
-    with httpx.Client() as browser:
-        sent = begin(browser, portal)
-        forger.token = lambda: forger.signed(forger.claims(nonce=sent["nonce"], sid="s"))
-        come_back(browser, portal, sent)
-        for wrong in (
-            "x",
-            token(OTHER),
-            token(typ="JWT"),
-            token(aud="other"),
-            token(iss="https://other.example"),
-            token(events={}),
-            token(events=None),
-            token(nonce=sent["nonce"]),
-            token(exp=int(NOW) - 120),
-            token(exp=None),
-            token(iat=int(NOW) - 3600),
-            token(jti=None),
-            token(sub=None, sid=None),
-            forger.signed(forger.claims(nonce=sent["nonce"], sid="s")),
-        ):
-            assert httpx.post(f"{portal}/signin/facility/ended", data={"logout_token": wrong}).status_code == 400
-        for another in (token(sub="bo"), token(sid="other")):
-            assert httpx.post(f"{portal}/signin/facility/ended", data={"logout_token": another}).status_code == 200
-        assert signed_in(browser, portal)
-        assert httpx.post(f"{portal}/signin/facility/ended", data={"logout_token": token(sub=None)}).status_code == 200
-        assert not signed_in(browser, portal)
 
 
 def test_a_provider_is_asked_only_when_somebody_chose_it(forger: Forger, portal: str) -> None:

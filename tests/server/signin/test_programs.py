@@ -12,13 +12,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from pancommons.catalogue.access import LOCAL_USER, Action
 from pancommons.catalogue.ledger import audit
 from pancommons.catalogue.people import device_authorisations
 from pancommons.catalogue.people import tokens as token_table
-from pancommons.catalogue.policy import read_policy
-from pancommons.catalogue.records import Dataset, Terms
-from pancommons.catalogue.write import put
 from pancommons.server.services import now
 from pancommons.server.signin.device_routes import GRANT
 from pancommons.server.signin.secret import digest
@@ -76,30 +72,6 @@ def test_a_token_is_shown_once_and_acts_for_its_person(ada: httpx.Client, portal
     assert told["scopes"] == ["discover", "read"]
     page = ada.get(f"{portal}/me/tokens").text
     assert token not in page and "a token" in page
-
-
-def test_a_token_allows_what_its_scopes_say_and_not_more_than_its_person(
-    portal: str, openid: OpenID, kept: Database
-) -> None:
-    """A restricted dataset is found by its owner, and by those tokens of the owner that may discover."""
-    terms = Terms(fixed=True, owner=openid.person("own"))
-    mine = Dataset(pid="10.5072/own", kind="raw", title="Own", creation_date=now(), terms=terms)
-    with kept.write() as connection:
-        put(connection, mine, policy=read_policy(), by=LOCAL_USER, at=now())
-
-    def found(headers: dict[str, str]) -> int:
-        return len(httpx.get(f"{portal}/search-api/Datasets", headers=headers).raise_for_status().json())
-
-    def shows(token: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {token}"}
-
-    with closing(sign_in(portal, "own")) as own, closing(sign_in(portal, "eve")) as eve:
-        own.headers["Origin"] = eve.headers["Origin"] = portal
-        assert found({"Cookie": f"pancommons-session={own.cookies['pancommons-session']}"}) == 1
-        assert found(shows(make(own, portal, scope=["discover"]))) == 1
-        assert found(shows(make(own, portal, scope=["run", "administer"]))) == 0
-        assert found(shows(make(eve, portal, scope=[*Action]))) == 0
-    assert found({}) == 0
 
 
 @pytest.mark.parametrize("value", ["pan_" + "x" * 43, "x"])
