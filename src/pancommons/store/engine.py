@@ -133,6 +133,9 @@ def _url(given: str | None) -> URL:
     return place
 
 
+_MAPPED_BYTES = 0x7FFF0000
+"""Of a file that connections map instead of reading it: the most that SQLite allows; it takes addresses, not memory."""
+
 _FORMS = "write sqlite:////FOLDER/FILE.db or postgresql://USER@HOST/NAME"
 
 
@@ -157,8 +160,8 @@ def _prepare_sqlite(engine: Engine, begin: str, *, read_only: bool) -> None:
             "synchronous = NORMAL",
             "foreign_keys = ON",
             "temp_store = MEMORY",
-            "cache_size = -65536",
-            "mmap_size = 268435456",
+            f"cache_size = -{16384 if read_only else 65536}",  # KiB; what is mapped is not copied into it
+            f"mmap_size = {_MAPPED_BYTES}",
             f"query_only = {'ON' if read_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
