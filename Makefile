@@ -35,10 +35,11 @@ demo: install
 	$(BIN)/pan demo --data "$(DATA)"
 
 test: $(VENV)/developed $(VENV)/viewer
-	$(BIN)/python -m pytest -q -n 2 -m "not soak"
+	$(BIN)/python -m pytest -q -n 2 -m "not soak" --durations=25
 
-soak: $(VENV)/benchable $(VENV)/viewer
-	$(BIN)/python -m pytest -m "soak or not soak" --durations=15
+# What takes long, or all of the machine, one after the other.
+soak: test $(VENV)/benchable
+	$(BIN)/python -m pytest -m soak --durations=15
 	$(BIN)/python -m benchmarks
 
 lint: $(VENV)/developed

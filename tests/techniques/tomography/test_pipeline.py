@@ -74,7 +74,7 @@ def reconstruct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reconstruct:
 
 
 def volume(run: Run | Path) -> NDArray[Any]:
-    with h5py.File((run if isinstance(run, Path) else run.path) / "result.nxs") as file:
+    with h5py.File((run if isinstance(run, Path) else run.path) / "result.nxs", "r", locking=False) as file:
         data: NDArray[Any] = file["entry/data/data"][()]
         return data
 
