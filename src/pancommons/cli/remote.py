@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pancommons.cli.login import Server
+from pancommons.cli.merits import say_merits
 from pancommons.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -200,8 +201,6 @@ def _say_wait(run: Run) -> None:
 
 
 def _say_result(run: Run) -> None:
-    from pancommons.cli.running import say_merits
-
     report = run.report
     say_merits(report.get("merits", ()))
     if run.state == "partial":

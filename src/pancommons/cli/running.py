@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pancommons.cli import batch, remote
+from pancommons.cli.merits import say_merits
 from pancommons.cli.options import given, signature
 
 if TYPE_CHECKING:
@@ -271,13 +272,6 @@ def say_result(path: Path) -> None:
     if facts["state"] == "partial":
         print(f"Partial: {len(facts['failed'])} units failed; try them again with: pan resume {shown}")
     print(f"Result:  {shown / 'result.nxs'}\nReport:  {shown / 'report.html'}")
-
-
-def say_merits(merits: Iterable[Mapping[str, Any]]) -> None:
-    """Print figures of merit, those that are known."""
-    for merit in merits:
-        if merit["value"] is not None:
-            print(f"{merit['label']:<40} {merit['value']:.6g} {merit['unit']}".rstrip())
 
 
 def _say_start(prepared: Prepared) -> None:
