@@ -21,10 +21,15 @@ _LARGEST_ATTRIBUTE = 16 << 20
 _ENTRY_MEMBERS = frozenset({"definition", "instrument", "data"})
 
 
-def open_file(path: str | Path) -> h5py.File:
+def open_file(path: str | Path, *, chunk_cache: int | None = None) -> h5py.File:
     """Open an HDF5 file for reading, without a lock: it may be on a read-only mount or still be written.
 
     Use as a context manager.
+
+    Parameters
+    ----------
+    chunk_cache
+        Bytes of decoded chunks that HDF5 keeps for each dataset while it is open; what HDF5 takes when not given.
 
     Raises
     ------
@@ -33,7 +38,7 @@ def open_file(path: str | Path) -> h5py.File:
     """
     path = Path(path)
     try:
-        return h5py.File(path, "r", locking=False)
+        return h5py.File(path, "r", locking=False, rdcc_nbytes=chunk_cache)
     except OSError as error:
         raise BadInput(_why_closed(path, str(error)), file=path, remedy=_remedy(path)) from None
 

@@ -16,6 +16,7 @@ import tifffile
 
 from pancommons.nexus.serving.answering import Answer, Asked, answer
 from pancommons.nexus.serving.budget import Budget
+from pancommons.nexus.serving.open_files import OpenFiles
 from pancommons.nexus.virtual import Part, virtual_stack
 from tests.nexus.serving import hostile
 
@@ -23,8 +24,20 @@ SharedData = Callable[[str], Path]
 FORMATS = ("json", "bin", "npy", "csv", "tiff")
 
 
-def ask(file: Path, what: str, path: str = "/", *, root: Path | None = None, budget: Any = None, **more: Any) -> Answer:
-    said = answer(Asked(str(file), what, path, **more), [(root or file.parent).resolve()], budget or Budget())
+def ask(
+    file: Path,
+    what: str,
+    path: str = "/",
+    *,
+    root: Path | None = None,
+    budget: Any = None,
+    files: OpenFiles | None = None,
+    **more: Any,
+) -> Answer:
+    opened = OpenFiles() if files is None else files
+    said = answer(Asked(str(file), what, path, **more), [(root or file.parent).resolve()], budget or Budget(), opened)
+    if files is None:
+        opened.close()
     assert said.status in (200, 304, 404, 413, 415, 422)
     assert said.fault is None, said.fault
     assert len(said.body) <= Budget().answer_bytes
@@ -217,7 +230,8 @@ def test_statistics_in_slabs_are_those_of_the_whole(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_missing_sources_are_named(tmp_path: Path) -> None:
+def test_missing_sources_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pancommons.nexus.serving.seen.SETTLED_NS", 0)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = np.ones((2, 3))
     with h5py.File(tmp_path / "main.h5", "w") as file:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from pancommons.nexus.serving.answering import Answer, Asked, answer
 from pancommons.nexus.serving.budget import Budget
+from pancommons.nexus.serving.open_files import OpenFiles
 from pancommons.nexus.serving.selection import select
 from pancommons.nexus.serving.shows import reduced, written
 from tests.nexus.serving import hostile
@@ -24,7 +25,11 @@ YELLOW, VIOLET = np.array([253, 231, 37]), np.array([68, 1, 84])
 
 
 def ask(file: Path, what: str, root: Path | None = None, **told: Any) -> Answer:
-    return answer(Asked(str(file), what, **told), [(root or file.parent).resolve()], Budget())
+    files = OpenFiles()
+    try:
+        return answer(Asked(str(file), what, **told), [(root or file.parent).resolve()], Budget(), files)
+    finally:
+        files.close()
 
 
 def look(file: Path, path: str = "/", **told: Any) -> dict[str, Any]:
@@ -144,7 +149,8 @@ def test_nothing_is_drawn_from_outside(tmp_path: Path) -> None:
     assert ask(file, "picture", root, path="/large").problem is not None
 
 
-def test_an_answer_that_is_still_the_same(file: Path) -> None:
+def test_an_answer_that_is_still_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pancommons.nexus.serving.seen.SETTLED_NS", 0)
     first = ask(file, "picture", path="/image")
     again = ask(file, "picture", path="/image", unless=[first.headers["ETag"]])
     assert again.status == 304 and not again.body

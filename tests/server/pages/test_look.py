@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from pancommons.catalogue.read import fetch
 from pancommons.catalogue.records import Dataset, File, Terms
 from pancommons.catalogue.write import put
 from pancommons.nexus.serving.budget import Budget
+from pancommons.nexus.serving.seen import SETTLED_NS
 from pancommons.server.pages import look as looking
 from pancommons.store.engine import Database
 from tests.conftest import SHARED
@@ -65,6 +67,7 @@ def plot(portal: Portal, name: str, path: str = "/", **asked: object) -> httpx.R
 
 
 def test_what_the_page_shows(portal: Portal) -> None:
+    time.sleep(SETTLED_NS / 1e9 + 0.1)  # what was just written has no answer that is still the same
     root = page(portal, "main")
     assert root.status_code == 200 and "main.h5" in root.text and "Members" in root.text
     links = re.findall(rf'href="(/look/{portal.files["main"]}\?path=[^"]*)"', root.text)

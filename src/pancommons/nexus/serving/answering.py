@@ -18,7 +18,9 @@ from pancommons.nexus.serving.chunks import MEDIA_TYPE, chunks
 from pancommons.nexus.serving.frames import frame
 from pancommons.nexus.serving.ground import Ground
 from pancommons.nexus.serving.looking import Page, look
+from pancommons.nexus.serving.open_files import OpenFiles
 from pancommons.nexus.serving.picture import picture
+from pancommons.nexus.serving.seen import Seen
 from pancommons.nexus.serving.shows import shown
 from pancommons.nexus.serving.statistics import statistics
 from pancommons.nexus.serving.text import plain
@@ -27,7 +29,8 @@ from pancommons.nexus.serving.walk import Entity, Link, Walk
 
 _RESOLVE = {"true": "all", "all": "all", "false": "none", "none": "none", "only_valid": "only_valid"}
 _JSON = {"Content-Type": "application/json"}
-_VERSION = 1
+_VERSION = 2
+_MOST_LOOKED = 256
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ class Answer:
         Why it is refused; None if it is not.
     touched
         Real paths of all files that were looked into.
+    looked
+        All that the answer depends on beside what was asked: what each path led to that was tried. None where that
+        is not told, being too much.
     fault
         For the log: what went wrong without being foreseen.
     worn
@@ -89,29 +95,31 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
     touched: Sequence[str] = ()
+    looked: Mapping[str, Seen | None] | None = None
     fault: str | None = None
     worn: bool = False
 
 
-class _Unchanged(Exception):
-    pass
+def answer(asked: Asked, roots: Sequence[Path], budget: Budget, files: OpenFiles) -> Answer:
+    """Answer a request; never raises but to be ended.
 
-
-def answer(asked: Asked, roots: Sequence[Path], budget: Budget) -> Answer:
-    """Answer a request; never raises but to be ended."""
+    Parameters
+    ----------
+    files
+        Those that are open from earlier requests.
+    """
     ground = Ground(roots, [Path(one) for one in asked.denied])
-    tag, fault, worn = "", None, False
-    status, problem, body, headers = 200, None, b"", dict(_JSON)
+    fault, worn = None, False
     try:
-        with Walk(Path(asked.file), ground, budget, Clock(budget.seconds)) as walk:
-            body, headers = _answered(asked, walk)
-        tag = _tag(asked, ground)
+        with Walk(Path(asked.file), ground, budget, Clock(budget.seconds), files) as walk:
+            made = _answered(asked, walk)
+        tag = _tag(asked, walk)
+        if made is None or tag in asked.unless:
+            return Answer(304, headers={"ETag": tag}, touched=_touched(ground))
+        body, headers = made
         if len(body) > budget.answer_bytes:
             raise Refused(413, f"the answer has {len(body)} bytes, of at most {budget.answer_bytes}; ask for a part")
-        if tag in asked.unless:
-            raise _Unchanged
-    except _Unchanged:
-        status, body, tag = 304, b"", _tag(asked, ground)
+        return Answer(200, body, headers | {"ETag": tag}, touched=_touched(ground), looked=_looked(ground))
     except Refused as error:
         status, problem = error.status, plain(error.problem)
     except (MemoryError, RecursionError):
@@ -121,13 +129,11 @@ def answer(asked: Asked, roots: Sequence[Path], budget: Budget) -> Answer:
     except Exception as error:  # a file can be wrong in ways that nobody thought of
         status, problem, worn = 422, f"the file cannot be read here ({type(error).__name__})", True
         fault = traceback.format_exc(limit=-8)
-    if problem is not None:
-        return Answer(status, b"", {}, problem, [str(real) for real in ground.touched], fault, worn)
-    headers["ETag"] = tag
-    return Answer(status, body, headers, touched=[str(real) for real in ground.touched])
+    return Answer(status, problem=problem, touched=_touched(ground), fault=fault, worn=worn)
 
 
-def _answered(asked: Asked, walk: Walk) -> tuple[bytes, dict[str, str]]:
+def _answered(asked: Asked, walk: Walk) -> tuple[bytes, dict[str, str]] | None:
+    """Return the answer and its headers; None if whoever asks has it already."""
     resolve = _RESOLVE.get(asked.resolve_links.lower())
     if resolve is None:
         raise Refused(422, "resolve_links: expected all, none or only_valid")
@@ -145,8 +151,8 @@ def _answered(asked: Asked, walk: Walk) -> tuple[bytes, dict[str, str]]:
         what = shown(walk, found, asked.path, asked.selection)
         if what is None:
             raise Refused(404, f"{asked.path} has nothing to draw")
-        if _tag(asked, walk.ground) in asked.unless:
-            raise _Unchanged
+        if _tag(asked, walk) in asked.unless:
+            return None
         return picture(walk, what), {"Content-Type": "image/png"}
     if asked.what == "attr":
         return encoding.as_json(attributes.attribute_values(found.thing, walk.budget, asked.attr_keys)), dict(_JSON)
@@ -157,13 +163,13 @@ def _answered(asked: Asked, walk: Walk) -> tuple[bytes, dict[str, str]]:
     return _values(asked, walk, found)
 
 
-def _values(asked: Asked, walk: Walk, found: Entity) -> tuple[bytes, dict[str, str]]:
+def _values(asked: Asked, walk: Walk, found: Entity) -> tuple[bytes, dict[str, str]] | None:
     if not isinstance(found.thing, h5py.Dataset):
         raise Refused(422, f"{asked.path} is no dataset")
     if found.problem is not None:
         raise Refused(422, f"{asked.path}: {found.problem}")
-    if _tag(asked, walk.ground) in asked.unless:
-        raise _Unchanged
+    if _tag(asked, walk) in asked.unless:
+        return None
     if asked.what == "stats":
         told = statistics(found.thing, asked.selection, walk.budget, walk.clock)
         return encoding.as_json(told), dict(_JSON)
@@ -184,12 +190,28 @@ def _values(asked: Asked, walk: Walk, found: Entity) -> tuple[bytes, dict[str, s
     return encoding.encode(value, asked.format, walk.budget)
 
 
-def _tag(asked: Asked, ground: Ground) -> str:
-    """Return a name of the answer that changes when the request or a file it is taken from does."""
+def _tag(asked: Asked, walk: Walk) -> str:
+    """Return a name of the answer that changes when the request or a file it is taken from does.
+
+    What was changed just now may change again without showing: of that, each answer has a name of its own.
+    """
     request: dict[str, Any] = asdict(asked)
     del request["unless"], request["denied"]
-    files = [
-        (str(real), known.st_ino, known.st_size, known.st_mtime_ns) for real, known in sorted(ground.touched.items())
-    ]
-    told = repr((_VERSION, sorted(request.items()), files)).encode("utf-8", "surrogateescape")
+    files = [(known[0], *known[2:]) for known in sorted(walk.ground.touched.values())]
+    once = 0 if walk.settled else walk.began
+    told = repr((_VERSION, once, sorted(request.items()), files)).encode("utf-8", "surrogateescape")
     return f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"'
+
+
+def _touched(ground: Ground) -> list[str]:
+    return [str(real) for real in ground.touched]
+
+
+def _looked(ground: Ground) -> dict[str, Seen | None] | None:
+    if len(ground.looked) > _MOST_LOOKED:
+        return None
+    try:
+        "".join(ground.looked).encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return ground.looked

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from pancommons.nexus.serving.budget import Refused
+from pancommons.nexus.serving.seen import Seen, seen
 
 ELSEWHERE = "is missing, or lies outside of the data roots"
 
@@ -21,22 +20,27 @@ class Ground:
         Folders, links in their paths resolved.
     denied
         Files inside them that whoever asks may not have, resolved too.
+
+    Attributes
+    ----------
+    touched
+        The files that are read from, by their real path.
+    looked
+        What each path led to that was tried, be it nothing: what is read depends on all of them.
     """
 
     def __init__(self, roots: Iterable[Path], denied: Iterable[Path] = ()) -> None:
         self._roots, self._denied = tuple(roots), frozenset(denied)
-        self.touched: dict[Path, os.stat_result] = {}
+        self.touched: dict[Path, Seen] = {}
+        self.looked: dict[str, Seen | None] = {}
 
     def enter(self, path: Path) -> Path | None:
         """Return the real path of a regular file inside the roots, noting that it is read; None for all else."""
-        try:
-            real = Path(os.path.realpath(path, strict=True))
-            known = real.stat()
-        except (OSError, ValueError):
+        known = seen(path)
+        self.looked.setdefault(str(path), known)
+        if known is None or not self._inside(real := Path(known[0])):
             return None
-        if not stat.S_ISREG(known.st_mode) or not self._inside(real):
-            return None
-        self.touched[real] = known
+        self.touched.setdefault(real, known)
         return None if real in self._denied else real
 
     def follow(self, name: str, holder: Path) -> Path | None:
@@ -67,11 +71,10 @@ class Ground:
         """
         found = None
         for place in candidates(name, holder):
-            if os.path.lexists(place):
-                real = self.enter(place)
-                if real is None and _may_be_opened(place):
-                    raise Refused(422, f"{name} {ELSEWHERE}")
-                found = found or real
+            real = self.enter(place)
+            if real is None and _may_be_opened(place):
+                raise Refused(422, f"{name} {ELSEWHERE}")
+            found = found or real
         return found
 
     def _inside(self, real: Path) -> bool:

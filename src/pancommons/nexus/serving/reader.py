@@ -7,6 +7,7 @@ files but those of the data roots. The first message says roots and budget; then
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -17,9 +18,11 @@ from pancommons.nexus.serving import wire
 from pancommons.nexus.serving.answering import Asked, answer
 from pancommons.nexus.serving.budget import Budget
 from pancommons.nexus.serving.confinement import bound_files, bound_memory
+from pancommons.nexus.serving.open_files import OpenFiles
 
 _LONGEST_BODY = 0
 _GRACE = 10
+_IDLE_SECONDS = 30.0
 
 
 def serve(channel: socket.socket) -> None:
@@ -29,10 +32,13 @@ def serve(channel: socket.socket) -> None:
     confined = bound_files(roots)
     bound_memory(budget.memory_bytes)
     wire.send(channel, {"confined": confined})
+    files = OpenFiles()
     while True:
+        if len(files) and not select.select([channel], [], [], _IDLE_SECONDS)[0]:
+            files.close()  # a file that is removed takes its place on the disk until it is closed
         request, _ = wire.receive(channel, _LONGEST_BODY)
         signal.alarm(int(budget.seconds) + _GRACE)
-        said = asdict(answer(Asked(**request), roots, budget))
+        said = asdict(answer(Asked(**request), roots, budget, files))
         signal.alarm(0)
         body = said.pop("body")
         wire.send(channel, said, body)

@@ -7,17 +7,19 @@ value is asked for, since the library opens them for that.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
 import h5py
 
 from pancommons.base.errors import BadInput
-from pancommons.nexus.read import open_file
 from pancommons.nexus.serving.budget import Budget, Clock, Refused
 from pancommons.nexus.serving.ground import ELSEWHERE, Ground
+from pancommons.nexus.serving.open_files import OpenFiles, close
+from pancommons.nexus.serving.seen import Seen, settled
 
 DEEPEST = 8
 _MOST_HOPS = 64
@@ -25,8 +27,7 @@ _MOST_STEPS = 4096
 _MOST_OPEN = 256
 _MOST_KNOWN = 50_000
 
-_Identity: TypeAlias = tuple[Path, int, int, int, str]
-_plain: set[_Identity] = set()
+_plain: set[tuple[Seen, str]] = set()
 """Source datasets known to hold their values themselves, reached without links; as long as their file is the same."""
 
 
@@ -87,7 +88,7 @@ class Entity:
 
 
 class Walk:
-    """One request's way through files; a context, at whose end all are closed.
+    """One request's way through files; a context, at whose end all are given back, or closed if anything went wrong.
 
     Raises
     ------
@@ -95,9 +96,11 @@ class Walk:
         404 if the first file is not there, 415 if it is no HDF5 file.
     """
 
-    def __init__(self, path: Path, ground: Ground, budget: Budget, clock: Clock) -> None:
+    def __init__(self, path: Path, ground: Ground, budget: Budget, clock: Clock, files: OpenFiles) -> None:
         self.ground, self.budget, self.clock = ground, budget, clock
-        self._open: dict[Path, Any] = {}
+        self.began = time.time_ns()
+        self._files = files
+        self._open: dict[Path, tuple[Seen, Any]] = {}
         real = ground.enter(path)
         if real is None:
             raise Refused(404, "File not found: it is no longer where the catalogue has it")
@@ -113,8 +116,16 @@ class Walk:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in self._open.values():
-            file.close()
+        for real, (known, file) in self._open.items():
+            if kind is None:
+                self._files.give_back(real, known, file, self.began)
+            else:
+                close(file)
+
+    @property
+    def settled(self) -> bool:
+        """Say whether any change of a file that was looked into, since then, would show."""
+        return all(settled(known, self.began) for known in self.ground.touched.values())
 
     def find(self, path: str, resolve: str = "only_valid") -> Entity | Link:
         """Return what lies at a path of the first file.
@@ -207,8 +218,9 @@ class Walk:
         if real not in self._open:
             if len(self._open) >= _MOST_OPEN:
                 raise Broken(f"more than {_MOST_OPEN} files would have to be opened")
-            self._open[real] = open_file(real)
-        return self._open[real]
+            known = self.ground.touched[real]
+            self._open[real] = known, self._files.take(real, known)
+        return self._open[real][1]
 
     def _check(self, dataset: Any, file: Path, depth: int, missing: dict[str, None]) -> bool:
         """Check all that a dataset reads from; return whether it holds its values itself."""
@@ -237,8 +249,7 @@ class Walk:
         if target is None:
             return False
         known = self.ground.touched[target]
-        identity = (target, known.st_ino, known.st_size, known.st_mtime_ns, inside)
-        if identity in _plain:
+        if (known, inside) in _plain:
             return True
         before, touched = set(self._open), len(self.ground.touched)
         try:
@@ -254,12 +265,12 @@ class Walk:
             return False
         beneath: dict[str, None] = {}
         plain = self._check(thing, where, deep, beneath)
-        if plain and where == target and len(self.ground.touched) == touched:
+        if plain and where == target and len(self.ground.touched) == touched and settled(known, self.began):
             if len(_plain) >= _MOST_KNOWN:
                 _plain.clear()
-            _plain.add(identity)
+            _plain.add((known, inside))
         for real in set(self._open) - before:
-            self._open.pop(real).close()
+            close(self._open.pop(real)[1])
         return not beneath
 
 

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from pancommons.nexus.serving import wire
 from pancommons.nexus.serving.answering import Answer, Asked
 from pancommons.nexus.serving.budget import Budget
 from pancommons.nexus.serving.child import Child
+from pancommons.server.hdf5.kept import KeptAnswers
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ _MOST_READERS = 4
 _MOST_WAITING = 32
 _GRACE = 5.0
 _START_SECONDS = 60.0
+_REMEMBERED = 8
 _LOST = "the process that read the file ended: it may be damaged, or need more memory than is allowed"
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT")
 _SET = {
@@ -41,7 +44,7 @@ class Busy(Exception):
 
 
 class Readers:
-    """A few reading processes, started when they are needed.
+    """A few reading processes, started when they are needed, and what they answered that is worth keeping.
 
     Parameters
     ----------
@@ -52,7 +55,9 @@ class Readers:
     def __init__(self, roots: Iterable[Path], budget: Budget | None = None, count: int | None = None) -> None:
         self.budget = budget or Budget()
         self._roots = [str(root) for root in roots]
-        self._free = threading.BoundedSemaphore(count or max(1, min(_MOST_READERS, cores())))
+        self.count = count or max(1, min(_MOST_READERS, cores())) + 1
+        self._free = threading.BoundedSemaphore(self.count)
+        self.kept = KeptAnswers()
         self._idle: list[_Reader] = []
         self._all: set[_Reader] = set()
         self._lock, self._waiting, self._closed = threading.Lock(), 0, False
@@ -66,6 +71,9 @@ class Readers:
         Busy
             If no reader was free in time.
         """
+        began = time.time_ns()
+        if not self._closed and (known := self.kept.find(asked)) is not None:
+            return known
         with self._lock:
             if self._waiting >= _MOST_WAITING or self._closed:
                 raise Busy
@@ -77,14 +85,17 @@ class Readers:
             with self._lock:
                 self._waiting -= 1
         try:
-            return self._ask(asked) or self._ask(asked) or Answer(422, problem=_LOST)
+            answer = self._ask(asked) or self._ask(asked) or Answer(422, problem=_LOST)
         finally:
             self._free.release()
+        self.kept.keep(asked, answer, began)
+        return answer
 
     def close(self) -> None:
         """End all readers."""
         self._closed = True
         self._end()
+        self.kept.clear()
 
     def processes(self) -> list[int]:
         """List the ids of the processes that are there."""
@@ -98,7 +109,7 @@ class Readers:
 
     def _ask(self, asked: Asked) -> Answer | None:
         with self._lock:
-            reader = self._idle.pop() if self._idle else None
+            reader = self._took(asked.file)
         if reader is None:
             try:
                 reader = _Reader(self._roots, self.budget)
@@ -124,6 +135,13 @@ class Readers:
                 self._idle.append(reader)
         return answer
 
+    def _took(self, file: str) -> _Reader | None:
+        """Take an idle process, if there is one: that which read this file lately may have it open."""
+        for place in reversed(range(len(self._idle))):
+            if file in self._idle[place].files:
+                return self._idle.pop(place)
+        return self._idle.pop() if self._idle else None
+
     def _lose(self, reader: _Reader) -> None:
         self._all.discard(reader)
         reader.end()
@@ -134,6 +152,7 @@ class _Reader:
 
     def __init__(self, roots: list[str], budget: Budget) -> None:
         self._budget = budget
+        self.files: deque[str] = deque(maxlen=_REMEMBERED)
         folder = tempfile.TemporaryDirectory(prefix="pan-hdf5-")
         environment = _SET | {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment["MPLCONFIGDIR"] = folder.name
@@ -148,10 +167,15 @@ class _Reader:
             log.info("this kernel has no Landlock: readers of HDF5 files are held by their own checks alone")
 
     def ask(self, asked: Asked) -> Answer:
+        if asked.file not in self.files:
+            self.files.append(asked.file)
         head, body = self._exchange(asdict(asked), self._budget.seconds + _GRACE)
         try:
-            return Answer(**head, body=body)
-        except TypeError:
+            looked = head.pop("looked")
+            if looked is not None:
+                looked = {path: None if then is None else tuple(then) for path, then in looked.items()}
+            return Answer(**head, body=body, looked=looked)
+        except (AttributeError, KeyError, TypeError):
             raise wire.Closed from None
 
     def _exchange(self, head: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
