@@ -24,8 +24,10 @@ class Forger:
 
     Attributes
     ----------
-    metadata, userinfo
+    metadata, userinfo, tokens
         Put over what an honest provider says.
+    status
+        Of its answers.
     token
         Makes the ID token of the next answer.
     """
@@ -34,6 +36,8 @@ class Forger:
     key: RSAKey = field(default_factory=lambda: _KEY)
     metadata: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)
+    status: int = 200
     token: Callable[[], str | None] = lambda: None
     asked: list[str] = field(default_factory=list)
 
@@ -64,7 +68,12 @@ class Forger:
         if path == "/userinfo":
             return {"sub": "ada", **self.userinfo}
         token = self.token()
-        return {"access_token": "opaque", "token_type": "Bearer", **({} if token is None else {"id_token": token})}
+        return {
+            "access_token": "opaque",
+            "token_type": "Bearer",
+            **({} if token is None else {"id_token": token}),
+            **self.tokens,
+        }
 
 
 @contextmanager
@@ -75,7 +84,7 @@ def forging() -> Iterator[Forger]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps(forger.answer(self.path)).encode()
-            self.send_response(200)
+            self.send_response(forger.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -118,7 +118,7 @@ def install(app: FastAPI) -> None:
 
 
 def _is_recent(seen: datetime | None, acr: str | None, one: OpenIDProvider, told: SignIn, at: datetime) -> bool:
-    if seen is None or at - seen > timedelta(minutes=told.admin_minutes):
+    if seen is None or not -LEEWAY <= at - seen <= timedelta(minutes=told.admin_minutes):
         return False
     return not one.admin_acr or acr in one.admin_acr
 
