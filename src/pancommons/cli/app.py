@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pancommons.cli import (
+    audit,
     catalogue,
     demo,
     ingest,
@@ -58,6 +59,7 @@ def build(arguments: list[str]) -> typer.Typer:
     app.add_typer(catalogue.app(), name="catalogue")
     app.add_typer(ontology.app(), name="ontology")
     app.add_typer(people.app(), name="people")
+    audit.add(app)
     demo.add(app)
     search.add(app)
     login.add(app)

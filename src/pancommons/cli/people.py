@@ -31,6 +31,8 @@ def app() -> typer.Typer:
     group.command(epilog="Example: pan people grant 'https://login.example.org#ada' administrator")(grant)
     group.command(epilog="Example: pan people revoke 'https://login.example.org#ada' administrator")(revoke)
     group.command("sign-out", epilog="Example: pan people sign-out 'https://login.example.org#ada'")(sign_out)
+    group.command(epilog="Example: pan people sessions 'https://login.example.org#ada'")(sessions)
+    group.command(epilog="Example: pan people end 1042")(end)
     group.command(epilog="Example: pan people disable 'https://login.example.org#ada'")(disable)
     group.command(epilog="Example: pan people enable 'https://login.example.org#ada'")(enable)
     return group
@@ -90,6 +92,44 @@ def sign_out(person: Annotated[str, _PERSON]) -> None:
     from pancommons.server.signin.accounts import sign_out as end
 
     _switch(end, person)
+
+
+def sessions(
+    person: Annotated[str, _PERSON],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Print the sessions and tokens of somebody, with their numbers, and when they were last seen."""
+    from datetime import UTC, datetime
+
+    from pancommons.base.settings import settings
+    from pancommons.server.signin.held import held
+
+    with _database() as database, database.read() as connection:
+        found = [one.json() for one in held(connection, person, settings().signin, datetime.now(UTC))]
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    if not found:
+        print(f"{printable(person)} has no session and no token.", file=sys.stderr)
+    for one in found:
+        print(f"{one['number']}  {one['kind']}  {printable(one['name'])}")
+        print(f"  begun {one['begun']}, last seen {one['seen'] or 'never'}, ends {one['ends']}")
+
+
+def end(
+    number: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=0, max=2**63 - 1, help="As pan people sessions prints it.")
+    ],
+) -> None:
+    """End one session or revoke one token of somebody, at once."""
+    from datetime import UTC, datetime
+
+    from pancommons.catalogue.access import LOCAL_USER
+    from pancommons.server.signin.held import end as end_held
+
+    with _database() as database, database.write() as connection:
+        person = end_held(connection, number, by=LOCAL_USER, at=datetime.now(UTC))
+    print(f"ended {number} of {printable(person)}")
 
 
 def disable(person: Annotated[str, _PERSON]) -> None:

@@ -19,7 +19,19 @@ from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.mounting import mount
-from pancommons.server.pages import about, admin, analyse, choices, dataset, home, look, mine, persistent, records
+from pancommons.server.pages import (
+    about,
+    admin,
+    analyse,
+    choices,
+    dataset,
+    home,
+    look,
+    mine,
+    persistent,
+    records,
+    seen,
+)
 from pancommons.server.pages import runs as run_pages
 from pancommons.server.pages import search as search_pages
 from pancommons.server.pages import techniques as technique_pages
@@ -89,7 +101,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(face.programs)
     for face in (routes, events, results, pipelines):  # after the pages, which answer browsers at the same addresses
         app.include_router(face.router)
-    for part in (about, dataset, records, persistent):  # last: a PID may look like any address
+    for part in (about, dataset, seen, records, persistent):  # last: a PID may look like any address
         app.include_router(part.pages)
     app.mount("/static", StaticFiles(packages=[("pancommons.server", "static")]), name="static")
     errors.install(app)

@@ -21,7 +21,8 @@ from pancommons.runs.sight import administers
 from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.runs.desk import Runs
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
-from pancommons.server.signin import accounts
+from pancommons.server.signin import accounts, held
+from pancommons.server.signin.desk import AtDesk, Desk
 from pancommons.server.signin.stepping_up import recent_to_change
 from pancommons.server.visitor import Asking, Visitor
 from pancommons.store.migrate import version as schema
@@ -128,6 +129,32 @@ def change_person(
     return RedirectResponse(page.to("/admin/people"), 303)
 
 
+@pages.get("/admin/people/held")
+def people_held(page: Paged, shared: Shared, asking: Asking, at_desk: AtDesk, at: Now, person: Text) -> HTMLResponse:
+    """Show the sessions and tokens of somebody."""
+    return _held(page, shared, asking, at_desk, at, person)
+
+
+@pages.post("/admin/people/held", response_model=None)
+def end_held(
+    page: Paged,
+    shared: Shared,
+    asking: Asking,
+    at_desk: AtDesk,
+    at: Now,
+    person: Sent,
+    number: Annotated[int, Form(ge=0, lt=2**63)],
+) -> HTMLResponse | RedirectResponse:
+    """End one of them."""
+    _check_administers(page, asking)
+    try:
+        with shared.database.write() as connection:
+            held.end(connection, number, by=asking.principal, at=at)
+    except BadInput as error:
+        return _held(page, shared, asking, at_desk, at, person, status=_REFUSED, wrong=error.problem)
+    return RedirectResponse(page.to("/admin/people/held", {"person": person}), 303)
+
+
 @pages.get("/admin/audit")
 def log(
     page: Paged,
@@ -171,6 +198,32 @@ def log(
         wrong=wrong,
         before=before,
     )
+
+
+def _check_administers(page: Page, asking: Visitor) -> None:
+    if not administers(asking.principal):
+        raise HTTPException(403, page.gettext("Only administrators see and end what others are signed in with."))
+
+
+def _held(
+    page: Page,
+    shared: Services,
+    asking: Visitor,
+    at_desk: Desk,
+    at: datetime,
+    person: str,
+    *,
+    status: int = 200,
+    wrong: str = "",
+) -> HTMLResponse:
+    _check_administers(page, asking)
+    try:
+        with shared.database.read(STATEMENT_SECONDS) as connection:
+            several = held.held(connection, person.strip(), at_desk.told, at)
+    except BadInput as error:
+        raise HTTPException(404, error.problem) from None
+    titles = {name: one.told.title for name, one in at_desk.providers.items()}
+    return page.render("admin/held.html", status, person=person.strip(), held=several, titles=titles, wrong=wrong)
 
 
 def _people(

@@ -17,6 +17,7 @@ from pancommons.catalogue.history import Line, history
 from pancommons.catalogue.lineage import Lineage, lineage
 from pancommons.catalogue.policy import policy_of
 from pancommons.catalogue.read import Found, resource
+from pancommons.catalogue.readers import may_ask
 from pancommons.catalogue.records import Dataset, File, Member, Parameter
 from pancommons.catalogue.search.equivalence import EITHER, NEUTRON, PHOTON
 from pancommons.catalogue.surroundings import Surroundings, surroundings
@@ -41,6 +42,8 @@ class Rights:
     ----------
     shorten, extend
         Whether the visitor may let it open earlier, or later.
+    ask
+        Whether they may know who saw it.
     """
 
     read: bool
@@ -48,6 +51,7 @@ class Rights:
     shorten: bool
     extend: bool
     delete: bool
+    ask: bool
 
 
 @dataclass(frozen=True)
@@ -202,4 +206,5 @@ def _rights(connection: Connection, found: Found, dataset: Dataset, principal: P
         extend=publish and bool(roles & set(changes.extend)),
         delete=allows(principal, Action.ADMINISTER, about, at)
         or (own and never_open and allows(principal, Action.EDIT, about, at)),
+        ask=may_ask(principal, about, at),
     )

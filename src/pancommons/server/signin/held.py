@@ -65,7 +65,8 @@ def held(connection: Connection, person: str, told: SignIn, at: datetime) -> lis
     BadInput
         If nobody has signed in by this name.
     """
-    key = connection.scalar(sa.select(accounts.c.id).where(accounts.c.person == person))
+    mine = accounts.c.person == person.replace("\0", "")  # PostgreSQL holds no text with one
+    key = connection.scalar(sa.select(accounts.c.id).where(mine))
     if key is None:
         raise BadInput(f"nobody has signed in as {person}", field="PERSON", remedy="see: pan people list")
     browsers = [
