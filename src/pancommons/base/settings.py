@@ -51,6 +51,11 @@ class Site(BaseModel):
     email: str = Field(
         "nobody@localhost.invalid", pattern=r"^\S+@(\S+\.)+\S+$", description="of the administrator, for harvesters"
     )
+    security_contact: str | None = Field(
+        None,
+        pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+[0-9-]+)$",
+        description="whom to tell of a vulnerability, as mailto:security@facility.example; not published if not given",
+    )
     facility: str | None = Field(
         None, min_length=1, description="whose instruments wrote files that do not say so themselves"
     )

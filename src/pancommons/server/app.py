@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
-from pancommons.server import errors, files, health, metrics, oai, publishing, scoring, search, techniques
+from pancommons.server import contact, errors, files, health, metrics, oai, publishing, scoring, search, techniques
 from pancommons.server.csrf import OwnPagesOnly
 from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
@@ -86,7 +86,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.runs, supervisor = open_desk(services)
     app.state.supervisor = supervisor
     app.state.readers = Readers(services.roots().folders.values())
-    for face in (oai, publishing, files, hdf5, health, metrics):
+    for face in (oai, publishing, files, hdf5, health, metrics, contact):
         app.include_router(face.router)
     prefix = services.settings.server.search_prefix
     for made in (search, techniques, scoring, federated):
