@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pancommons.nexus.serving import wire
+from pancommons.nexus.serving import room, wire
 
 
 class Child:
@@ -20,20 +20,32 @@ class Child:
     Parameters
     ----------
     module
-        What it runs, with the number of its end of the socket as the only argument.
+        What it runs, with the number of its end of the socket as argument.
     environment
         All that it knows of the environment.
     folder
         Where it works; removed at its end.
+    shared
+        Bytes of memory that are shared with it for what it answers; where that can be, its number is the second
+        argument.
     """
 
-    def __init__(self, module: str, environment: Mapping[str, str], folder: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(
+        self,
+        module: str,
+        environment: Mapping[str, str],
+        folder: tempfile.TemporaryDirectory[str],
+        *,
+        shared: int = 0,
+    ) -> None:
         self._folder = folder
         self._channel, other = socket.socketpair()
+        memory = room.make(shared) if shared else None
         with other:
+            handed = [other.fileno()] if memory is None else [other.fileno(), memory]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, str(other.fileno())],
-                pass_fds=[other.fileno()],
+                [sys.executable, "-m", module, *map(str, handed)],
+                pass_fds=handed,
                 env=dict(environment),
                 cwd=Path(folder.name),
                 stdin=subprocess.DEVNULL,
@@ -41,6 +53,7 @@ class Child:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        self._room = room.enter(memory)
 
     def exchange(self, head: dict[str, Any], until: float, most: int = 0) -> tuple[dict[str, Any], bytes]:
         """Send a message and receive the answer.
@@ -73,7 +86,7 @@ class Child:
             raise
         except OSError:
             raise wire.Closed from None
-        return wire.receive(self._channel, most, wait)
+        return wire.receive(self._channel, most, wait, self._room)
 
     def end(self) -> None:
         """End the process, if it has not ended, and remove its folder."""
@@ -81,4 +94,6 @@ class Child:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        if self._room is not None:
+            self._room.close()
         self._folder.cleanup()

@@ -156,7 +156,7 @@ class _Reader:
         folder = tempfile.TemporaryDirectory(prefix="pan-hdf5-")
         environment = _SET | {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment["MPLCONFIGDIR"] = folder.name
-        self._child = Child("pancommons.nexus.serving.reader", environment, folder)
+        self._child = Child("pancommons.nexus.serving.reader", environment, folder, shared=budget.answer_bytes)
         self.process, self.end = self._child.process, self._child.end
         try:
             told = self._exchange({"roots": roots, "budget": asdict(budget)}, _START_SECONDS)[0]
