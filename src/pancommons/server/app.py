@@ -18,6 +18,7 @@ from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
+from pancommons.server.limits import Limited
 from pancommons.server.mounting import mount
 from pancommons.server.pages import (
     about,
@@ -108,6 +109,7 @@ def create_app(services: Services) -> FastAPI:
     refusals.install(app)
     stepping_up.install(app)
 
+    app.add_middleware(Limited, limits=services.settings.limits, prefix=prefix, readers=app.state.readers.count)
     app.add_middleware(OwnPagesOnly, services=services)
 
     @app.middleware("http")

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pancommons.catalogue.ontology.asking import FIELDS as TECHNIQUE_FIELDS
 from pancommons.catalogue.search.conditions import OPERATORS
 from pancommons.catalogue.search.models import MODELS, Kind, Model
+from pancommons.server.limits import Rules
 
 _VALUES: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": "string"},
@@ -33,6 +34,7 @@ def describe(app: FastAPI, prefix: str) -> Callable[[], dict[str, Any]]:
         if app.openapi_schema is None:
             told = make()
             told["components"]["schemas"].update(_schemas())
+            _say_limits(told["paths"], Rules(prefix))
             for path, operations in told["paths"].items():
                 if path.startswith(f"{prefix}/"):
                     for operation in operations.values():
@@ -41,6 +43,17 @@ def describe(app: FastAPI, prefix: str) -> Callable[[], dict[str, Any]]:
         return app.openapi_schema or {}
 
     return described
+
+
+def _say_limits(paths: dict[str, Any], rules: Rules) -> None:
+    """Say where an answer may be that a visitor asks for too much."""
+    header = {"description": "seconds after which to try again", "schema": {"type": "integer"}}
+    content = {"application/json": {"schema": _ref("Failure")}}
+    refused = {"description": "too much was asked for", "headers": {"Retry-After": header}, "content": content}
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if rules.of(method.upper(), path) is not None:
+                operation["responses"].setdefault("429", refused)
 
 
 def _model_of(path: str) -> str:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pancommons.catalogue.access import Role
 from pancommons.runs.tables import STATES, runs
 from pancommons.server.hdf5.readers import Readers
+from pancommons.server.limits import KINDS
 from pancommons.server.visitor import Asking, from_here
 from pancommons.store.engine import Database
 
@@ -45,6 +46,11 @@ class Metrics:
             registry=self.registry,
         )
         self.in_flight = Gauge("pancommons_requests_in_flight", "Requests being answered.", registry=self.registry)
+        self.refused = Counter(
+            "pancommons_refused", "Requests refused: a visitor asked for too much.", ("kind",), registry=self.registry
+        )
+        for kind in KINDS:
+            self.refused.labels(kind)
         release = Gauge("pancommons_release", "Always 1.", ("version", "database"), registry=self.registry)
         release.labels(version("pancommons"), database.dialect).set(1)
         self.registry.register(_Parts(database, readers))
