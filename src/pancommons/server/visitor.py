@@ -63,6 +63,23 @@ def visitor(request: Request, at: Now) -> Visitor:
     return known
 
 
+def still(request: Request, asking: Visitor, at: datetime) -> Principal | None:
+    """Return with whose rights an answer goes on that began some time ago; None if what was shown holds no more.
+
+    That an answer goes on is no sign of anybody there: a session is not seen by it.
+    """
+    if asking.account is None:
+        return asking.principal
+    at_desk, token, held = desk(request), bearer(request), cookies.shown(request, cookies.SESSION)
+    try:
+        if asking.by == "token":
+            return _by_token(request, at_desk, token or "", at, seen=False).principal
+        found = _by_session(request, at_desk, held or "", at, seen=False)
+    except HTTPException:
+        return None
+    return None if found is None else found.principal
+
+
 def bearer(request: Request) -> str | None:
     """Return the bearer token that a request shows."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
@@ -82,7 +99,7 @@ def _found(request: Request, at: datetime) -> Visitor:
     return NOBODY
 
 
-def _by_token(request: Request, at_desk: Desk, token: str, at: datetime) -> Visitor:
+def _by_token(request: Request, at_desk: Desk, token: str, at: datetime, *, seen: bool = True) -> Visitor:
     with services(request).database.read(STATEMENT_SECONDS) as connection:
         row = tokens.find(connection, token, at)
         if row is None or row.issuer not in at_desk.issuers:
@@ -94,17 +111,19 @@ def _by_token(request: Request, at_desk: Desk, token: str, at: datetime) -> Visi
         scopes = frozenset(Action(one) for one in row.scopes)
         days = at_desk.told.entitled_days
         who = principal_of(connection, row, at_desk.rules, at, fresh_days=days, scopes=scopes)
-    at_desk.seen.note(token_table, row.id, row.seen_at, at)
+    if seen:
+        at_desk.seen.note(token_table, row.id, row.seen_at, at)
     return Visitor(who, row.called or row.subject, "token", row.account_id, row.id)
 
 
-def _by_session(request: Request, at_desk: Desk, held: str, at: datetime) -> Visitor | None:
+def _by_session(request: Request, at_desk: Desk, held: str, at: datetime, *, seen: bool = True) -> Visitor | None:
     with services(request).database.read(STATEMENT_SECONDS) as connection:
         row: Any = sessions.find(connection, held, at_desk.told, at)
         if row is None or row.issuer not in at_desk.issuers:
             return None
         who = principal_of(connection, row, at_desk.rules, at, fresh_days=at_desk.told.entitled_days)
-    at_desk.seen.note(session_table, row.id, row.seen_at, at)
+    if seen:
+        at_desk.seen.note(session_table, row.id, row.seen_at, at)
     at_desk.refreshing.note(row, held, at)
     return Visitor(who, row.name or row.subject, "session", row.account_id, row.id)
 

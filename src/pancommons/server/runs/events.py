@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
@@ -15,14 +15,14 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from pancommons.catalogue.access import Principal
 from pancommons.runs.desk import Desk
 from pancommons.runs.reading import Tail
+from pancommons.runs.run import Run
 from pancommons.server.runs.desk import Runs
 from pancommons.server.runs.routes import Identifier, seen_run
 from pancommons.server.services import Now
 from pancommons.server.sightings import Noted
-from pancommons.server.visitor import Who
+from pancommons.server.visitor import Asking, Visitor, still
 
 router = APIRouter(tags=["runs"])
 
@@ -43,7 +43,7 @@ async def events(
     identifier: Identifier,
     request: Request,
     desk: Runs,
-    who: Who,
+    asking: Asking,
     at: Now,
     noted: Noted,
     last_event_id: LastSeen = None,
@@ -51,9 +51,10 @@ async def events(
 ) -> Response:
     """Send events as server-sent events until the run has ended; those so far as a list where JSON is asked for.
 
+    Before each batch of events it is asked anew whether whoever follows them may still see the run.
     With status 204 nothing is left to come after the last event that is known.
     """
-    run = await run_sync(seen_run, desk, identifier, who, at, noted, "log")
+    run = await run_sync(seen_run, desk, identifier, asking.principal, at, noted, "log")
     if last_event_id is not None and last_event_id.isdecimal():
         after = int(last_event_id)
     tail = Tail(desk.folder(run).path, after)
@@ -63,33 +64,47 @@ async def events(
     first = await run_sync(tail.more)
     if not first and not run.active and after:
         return Response(status_code=204, headers=_PRIVATE)
-    stream = _stream(desk, identifier, who, tail, first, request.app.state.ending)
+    seen = partial(_seen, desk, identifier, request, asking)
+    stream = _stream(desk, seen, tail, first, request.app.state.ending)
     headers = {**_PRIVATE, "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
+def _seen(desk: Desk, identifier: str, request: Request, asking: Visitor) -> Run | None:
+    """Return the run as it is now; None if it is gone, or whoever asked may not see it any more."""
+    at = datetime.now(UTC)
+    who = still(request, asking, at)
+    run = None if who is None else desk.get(identifier, who, at)
+    return None if run is None or run.removed is not None else run
+
+
 async def _stream(
     desk: Desk,
-    identifier: str,
-    who: Principal,
+    seen: Callable[[], Run | None],
     tail: Tail,
     found: list[tuple[int, dict[str, object]]],
     ending: Event,
 ) -> AsyncIterator[str]:
     beat = asked = time.monotonic()
     quiet = 0
+    known = True
     yield "retry: 2000\n\n"
     while not ending.is_set():
-        for line, event in found:
-            yield f"id: {line}\ndata: {json.dumps(desk.shown(event), ensure_ascii=False)}\n\n"
         now = time.monotonic()
         quiet = 0 if found else quiet + 1
-        if quiet >= _LAST or now - asked > _ASK_AGAIN:
-            run = await run_sync(partial(desk.get, identifier, who, datetime.now(UTC)))
+        over = False
+        if (found and not known) or quiet >= _LAST or now - asked > _ASK_AGAIN:
+            run = await run_sync(seen)
             asked = now
-            if run is None or run.removed is not None or (not run.active and quiet >= _LAST):
+            if run is None:
                 return
+            over = not run.active and quiet >= _LAST
             quiet = min(quiet, _LAST - 1) if run.active else quiet
+        known = False
+        for line, event in found:
+            yield f"id: {line}\ndata: {json.dumps(desk.shown(event), ensure_ascii=False)}\n\n"
+        if over:
+            return
         if found or now - beat > _BEAT:
             beat = now
             if not found:
