@@ -19,7 +19,7 @@ from pancommons.server.federation import routes as federated
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.limits import Limited
-from pancommons.server.mounting import mount
+from pancommons.server.mounting import below, mount
 from pancommons.server.pages import (
     about,
     admin,
@@ -117,6 +117,8 @@ def create_app(services: Services) -> FastAPI:
         response = await call_next(request)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        if not below(request).startswith("/static/"):  # what somebody may have now they may not have later
+            response.headers.setdefault("Cache-Control", "private, no-cache")
         if request.url.scheme == "https":
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         return response

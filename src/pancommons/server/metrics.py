@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pancommons.catalogue.access import Role
+from pancommons.catalogue.access import Action, Principal, Role
 from pancommons.runs.tables import STATES, runs
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.limits import KINDS
@@ -70,10 +70,15 @@ def count_requests(app: FastAPI, metrics: Metrics) -> None:
 @router.get("/metrics", summary="What the server counts of itself, for Prometheus", response_class=Response)
 def told(request: Request, asking: Asking) -> Response:
     """Answer programs on this machine itself, and administrators."""
-    if not from_here(request) and Role.ADMINISTRATOR not in asking.principal.everywhere:
+    if not from_here(request) and not _administers(asking.principal):
         raise HTTPException(403, "only programs on this machine and administrators may read this")
     metrics: Metrics = request.app.state.metrics
     return Response(metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _administers(who: Principal) -> bool:
+    """Say whether somebody runs the portal, and the token that they show is made for that."""
+    return Role.ADMINISTRATOR in who.everywhere and (who.scopes is None or Action.ADMINISTER in who.scopes)
 
 
 class _Counting:
