@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
 
 from pancommons.server.pages.frame import Page
 from pancommons.server.services import now, services
-from pancommons.server.visitor import visitor
+from pancommons.server.visitor import NOBODY, Visitor, visitor
 
 
 def problem_page(request: Request, status: int, message: str, reference: str | None = None) -> HTMLResponse:
     """Say what, why and what next, with the reference under which the log of the server says more."""
-    page = Page(request, services(request), visitor(request, now()))
+    page = Page(request, services(request), _asking(request))
     _ = page.gettext
     titles = {
         400: _("This cannot be done as asked"),
@@ -39,3 +40,11 @@ def problem_page(request: Request, status: int, message: str, reference: str | N
         next=remedies.get(status, ""),
         reference=reference,
     )
+
+
+def _asking(request: Request) -> Visitor:
+    """Return who asks; what is shown and no good is no reason not to say what went wrong."""
+    try:
+        return visitor(request, now())
+    except HTTPException:
+        return NOBODY
