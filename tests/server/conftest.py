@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from pancommons.base.settings import Settings
 from pancommons.server.app import create_app
@@ -26,9 +27,15 @@ __all__ = ["database", "empty_postgresql", "empty_sqlite", "new_database", "post
 @contextmanager
 def listening(served: Database, settings: Settings | None = None) -> Iterator[str]:
     """Serve a database until the end of the block; give the address."""
+    with serving(create_app(Services(served, settings or Settings()))) as address:
+        yield address
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve an application until the end of the block; give the address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(Services(served, settings or Settings()))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import h5py
@@ -44,6 +45,9 @@ from pancommons.runs.desk import Desk
 from pancommons.runs.tables import runs
 from pancommons.store.engine import Database
 from tests.runs.world import HereAndNow
+
+ISSUER = "https://issuer.example"
+"""Who says who people are."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def make_world(database: Database, root: Path, at: datetime) -> World:
         "embargoed": Terms(open_from=later, discoverable_from=past, fixed=True, proposal="proposal-1"),
         "hidden": Terms(open_from=later, discoverable_from=later, fixed=True, proposal="proposal-1"),
         "restricted": Terms(open_from=None, discoverable_from=None, fixed=True, proposal="proposal-2"),
-        "owned": Terms(open_from=None, discoverable_from=None, fixed=True, owner="issuer#owner"),
+        "owned": Terms(open_from=None, discoverable_from=None, fixed=True, owner=f"{ISSUER}#owner"),
     }
     with database.write() as connection:
 
@@ -114,7 +118,7 @@ def make_world(database: Database, root: Path, at: datetime) -> World:
             )  # fmt: skip
         for name, terms in states.items():
             keep(_dataset(world, name, terms))
-        derived = Terms(open_from=past, discoverable_from=past, fixed=True, owner="issuer#owner")
+        derived = Terms(open_from=past, discoverable_from=past, fixed=True, owner=f"{ISSUER}#owner")
         np.save(world.root / "vector.npy", np.arange(64.0))
         keep(
             Dataset(
@@ -192,20 +196,20 @@ def _dataset(world: World, pid: str, terms: Terms, relations: tuple[Relation, ..
 
 def _visitors(one: int, two: int, place: int) -> dict[str, Principal]:
     def of(role: Role, *proposals: int) -> Principal:
-        return Principal(f"issuer#{role.value}", proposals={role: frozenset(proposals)})
+        return Principal(f"{ISSUER}#{role.value}", proposals={role: frozenset(proposals)})
 
     member = of(Role.MEMBER, one)
     return {
         "anybody": ANONYMOUS,
-        "stranger": Principal("issuer#stranger"),
-        "owner": Principal("issuer#owner"),
+        "stranger": Principal(f"{ISSUER}#stranger"),
+        "owner": Principal(f"{ISSUER}#owner"),
         "collaborator": of(Role.COLLABORATOR, one),
         "member": member,
         "investigator": of(Role.PRINCIPAL_INVESTIGATOR, two),
-        "scientist": Principal("issuer#s", instruments={Role.INSTRUMENT_SCIENTIST: frozenset({place})}),
-        "manager": Principal("issuer#m", everywhere=frozenset({Role.DATA_MANAGER})),
+        "scientist": Principal(f"{ISSUER}#s", instruments={Role.INSTRUMENT_SCIENTIST: frozenset({place})}),
+        "manager": Principal(f"{ISSUER}#m", everywhere=frozenset({Role.DATA_MANAGER})),
         **{
-            f"token to {action.value}": Principal("issuer#m", everywhere=frozenset({Role.DATA_MANAGER}),
+            f"token to {action.value}": Principal(f"{ISSUER}#m", everywhere=frozenset({Role.DATA_MANAGER}),
                                                   scopes=frozenset({action}))
             for action in Action
         },
@@ -227,9 +231,8 @@ def add_run(world: World, desk: Desk) -> None:
     world.runs.append(made.identifier)
 
 
-def templates(app: FastAPI) -> list[tuple[str, str]]:
-    """List every route of an application: method and path template."""
-    found: set[tuple[str, str]] = set()
+def routes(app: FastAPI) -> Iterator[tuple[str, Any]]:
+    """Give every route of an application with its path template."""
     waiting = [("", route) for route in app.routes]
     while waiting:
         prefix, route = waiting.pop()
@@ -238,8 +241,12 @@ def templates(app: FastAPI) -> list[tuple[str, str]]:
             before = prefix + (getattr(route.include_context, "prefix", "") or "")
             waiting += [(before, one) for one in inner.routes]
         elif getattr(route, "methods", None):
-            found |= {(method, prefix + route.path) for method in route.methods}
-    return sorted(found)
+            yield prefix + route.path, route
+
+
+def templates(app: FastAPI) -> list[tuple[str, str]]:
+    """List every route of an application: method and path template."""
+    return sorted({(method, path) for path, route in routes(app) for method in route.methods})
 
 
 _PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
