@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DataError, OperationalError
 
 import pancommons
 from pancommons.catalogue import audit
@@ -20,8 +21,8 @@ from pancommons.catalogue.read import fetch
 from pancommons.catalogue.records import Dataset, File, Terms
 from pancommons.catalogue.tables import datasets
 from pancommons.catalogue.write import put
-from pancommons.server import sightings
-from pancommons.server.sighted import Note
+from pancommons.server import sighted, sightings
+from pancommons.server.sighted import Note, Recognised
 from pancommons.server.sightings import EVERY, WINDOW, Sightings
 from pancommons.server.signin.accounts import Identity, note_sign_in
 from pancommons.store.engine import Database
@@ -132,6 +133,23 @@ def test_nothing_is_lost_while_nobody_can_write(kept: Kept, monkeypatch: pytest.
     kept.sightings.close()
     with kept.database.read() as connection:
         assert len(audit.search(connection, what="reads")) == 1
+
+
+@once
+def test_a_note_that_the_database_does_not_take_keeps_no_other_from_it(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recognise(connection: Connection, notes: Mapping[Note, datetime]) -> Recognised:
+        if any(note.key == "poison" for note in notes):
+            raise DataError("SELECT", None, Exception("no text"))
+        return sighted.recognise(connection, notes)
+
+    monkeypatch.setattr(sightings, "recognise", recognise)
+    kept.sightings.note(Note(ADA, None, "download", "file", "poison"), AT)
+    kept.saw("closed")
+    assert [line.what for line in kept.lines()] == ["download"]
+    kept.saw("other")
+    assert [line.what for line in kept.lines()] == ["download"] * 2
 
 
 @once

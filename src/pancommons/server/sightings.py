@@ -16,7 +16,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from prometheus_client import Counter as Counted
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from pancommons.catalogue import audit
 from pancommons.runs.keeping import SERVER
@@ -99,12 +100,16 @@ class Sightings:
                 return
             try:
                 self._write(batch, lost, at)
-            except SQLAlchemyError as error:
+            except (OperationalError, NoConnection) as error:
                 log.warning("cannot write down who saw what (%d notes wait): %s", len(batch), error)
                 with self._lock:
                     for note, noted in batch.items():
                         self._waiting[note.refused].setdefault(note, noted)
                     self._lost += lost
+            except (SQLAlchemyError, ValueError):
+                with self._lock:
+                    self._lost += lost
+                self._write_each(batch, at)
             finally:
                 with self._lock:
                     self._being_written = {}
@@ -112,6 +117,14 @@ class Sightings:
     def _later(self) -> None:
         self._ending.wait(EVERY)
         self.flush()
+
+    def _write_each(self, batch: dict[Note, datetime], at: datetime) -> None:
+        """Write notes one after the other, so that one which the database does not take keeps no other from it."""
+        for note, noted in batch.items():
+            try:
+                self._write({note: noted}, Counter(), at)
+            except (SQLAlchemyError, ValueError) as error:
+                log.warning("cannot write down that %s asked for %.200r: %s", note.who, note.key, error)
 
     def _write(self, batch: dict[Note, datetime], lost: Counter[bool], at: datetime) -> None:
         with self._database.read() as connection:
