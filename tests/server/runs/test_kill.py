@@ -36,7 +36,7 @@ class Serving:
         url = database.writer.url.render_as_string(hide_password=False)
         self.environment = {
             **os.environ,
-            "PYTHONPATH": str(PLUGIN),
+            "PYTHONPATH": os.pathsep.join([str(PLUGIN), os.environ.get("PYTHONPATH", "")]).rstrip(":"),
             "PANCOMMONS_HOME": str(folder / "home"),
             "PANCOMMONS_DATABASE": url.replace("postgresql+psycopg", "postgresql"),
             "PANCOMMONS_DATA_ROOTS": json.dumps({"raw": str(folder / "raw")}),
@@ -46,18 +46,33 @@ class Serving:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
+        self.begin()
+        self.wait()
+
+    def begin(self, port: int = 0) -> None:
+        """Start the process; `wait` until it serves."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pancommons", "serve", "--port", "0"],
+            [sys.executable, "-m", "pancommons", "serve", "--port", str(port)],
             env=self.environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        assert self.process.stdout is not None
+
+    def wait(self) -> None:
+        assert self.process is not None and self.process.stdout is not None
         said = re.search(r"http://\S+", self.process.stdout.readline())
         assert said is not None
         self.address = said[0]
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def kill(self) -> None:
         assert self.process is not None
@@ -87,12 +102,7 @@ def world(database: Database, tmp_path: Path) -> World:
 def serving(world: World, tmp_path: Path) -> Iterator[Serving]:
     server = Serving(world.database, tmp_path)
     yield server
-    if server.process is not None and server.process.poll() is None:
-        server.process.terminate()
-        try:
-            server.process.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
+    server.end()
 
 
 def test_all_runs_of_a_server_that_is_killed_finish_and_are_registered_once(serving: Serving, world: World) -> None:
