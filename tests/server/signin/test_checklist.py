@@ -112,12 +112,13 @@ def test_01_the_answer_of_another_browser_is_refused(portal: str, browser: httpx
     assert browser.get(back).status_code == 303
 
 
-def test_02_an_answer_counts_once(portal: str, browser: httpx.Client) -> None:
+def test_02_an_answer_counts_once(portal: str, openid: OpenID, browser: httpx.Client) -> None:
     back = callback(browser, portal, "bo")
     assert browser.get(back).status_code == 303
-    session = browser.cookies[COOKIE]
+    session, sent = browser.cookies[COOKIE], openid.asked().count("POST /token")
     again = browser.get(back)
     assert again.status_code == 403
+    assert openid.asked().count("POST /token") == sent, "the provider was asked, which need not refuse"
     assert "set-cookie" not in again.headers
     assert browser.cookies[COOKIE] == session
 

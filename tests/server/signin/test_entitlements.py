@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from pancommons.base.settings import Entitled
+from pancommons.catalogue.access import Role
 from pancommons.server.signin.entitlements import Entitlement, parse
+from pancommons.server.signin.roles import rules
 
 ELEMENTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,10}", fullmatch=True)
@@ -26,6 +29,64 @@ def test_what_is_written_is_read(one: Entitlement) -> None:
     read = parse(str(one))
     assert read == one
     assert read is not None and read.authority == one.authority
+
+
+def escaped(element: str, how: str) -> str:
+    """Write an element as a provider may: a character may be escaped where it need not, with digits of either case."""
+    return "".join(
+        one
+        if how != "all" and one.isascii() and (one.isalnum() or one in "-._~")
+        else "".join((f"%{byte:02x}" if how == "low" else f"%{byte:02X}") for byte in one.encode())
+        for one in element
+    )
+
+
+@given(st.sampled_from(["few", "low", "all"]), NAMES, ELEMENTS, PATHS, st.none() | ELEMENTS, AUTHORITIES)
+def test_what_others_write_is_read_however_they_escape(
+    how: str, name: str, place: str, path: tuple[str, ...], role: str | None, authority: str | None
+) -> None:
+    """Against texts put together by the grammar of AARC-G069 here, not by what reads them."""
+    assume(not {"group", "res"} & {place, *path} and not any(one.startswith("role=") for one in path))
+    elements = [escaped(one, how) for one in (place, *path)]
+    text = ":".join(["URN" if how == "all" else "urn", name.upper(), elements[0], "group", *elements[1:]])
+    text += "" if role is None else f":role={escaped(role, how)}"
+    text += "" if authority is None else f"#{authority}"
+    assume(len(text) <= 2000)
+    read = parse(text)
+    assert read is not None
+    assert (read.namespace, read.kind, read.path, read.role) == ((name, place), "group", path, role)
+    assert read.authority == authority
+
+
+@given(GROUPS, st.integers(0, 200), st.characters(codec="ascii"))
+def test_a_letter_more_or_less_is_never_the_same(one: Entitlement, place: int, letter: str) -> None:
+    """But where a percent sign and its digits are written otherwise, and behind the authority."""
+    text = str(one).partition("#")[0]
+    place %= len(text)
+    for changed in (text[:place] + text[place + 1 :], text[:place] + letter + text[place:]):
+        read = parse(changed)
+        if "%" not in changed and "#" not in changed and changed.lower() != text.lower():
+            assert read is None or read != one
+
+
+PLACED = rules([Entitled(entitlement="urn:a:b:group:proposals:{proposal}:role=pi", role="principal investigator")])[0]
+
+
+@given(ELEMENTS, GROUPS)
+def test_a_rule_gives_what_it_names_and_nothing_like_it(pid: str, like: Entitlement) -> None:
+    exact = Entitlement(("a", "b"), "group", ("proposals", pid), "pi")
+    assert PLACED.given(exact) == (Role.PRINCIPAL_INVESTIGATOR, pid, None)
+    for near in (
+        Entitlement(("a", "b"), "group", ("proposals", pid)),
+        Entitlement(("a", "b"), "group", ("proposals", pid), "Pi"),
+        Entitlement(("a", "b"), "group", ("proposals", pid, "x"), "pi"),
+        Entitlement(("a", "b"), "group", ("proposals",), "pi"),
+        Entitlement(("a", "b", "c"), "group", ("proposals", pid), "pi"),
+        Entitlement(("a", "b"), "res", ("proposals", pid)),
+    ):
+        assert PLACED.given(near) is None
+    named = like.namespace == ("a", "b") and like.path[:1] == ("proposals",) and like.role == "pi"
+    assert PLACED.given(like) is None or (named and len(like.path) == 2)
 
 
 @given(st.text(max_size=60) | st.from_regex(r"urn(:[a-z=%#,0-9]{0,6}){0,6}"))

@@ -106,7 +106,8 @@ def install(app: FastAPI) -> None:
             title = one.told.title if one else ""
             query = {"again": "true", "next": _page_before(request)}
             there = page.to(f"/signin/{error.provider}/start", query) if one else page.to("/signin", query)
-            answer: Response = page.render("signin/again.html", 401, there=there, title=title)
+            minutes = at_desk.told.admin_minutes
+            answer: Response = page.render("signin/again.html", 401, there=there, title=title, minutes=minutes)
         else:
             answer = error_object(401, "sign in again to change this: the last time is too long ago")
         challenge = f'error="insufficient_user_authentication", max_age={at_desk.told.admin_minutes * 60}'
