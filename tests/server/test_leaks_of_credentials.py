@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pancommons.catalogue.access import ANONYMOUS, Action, allows
+from pancommons.catalogue.access import ANONYMOUS, Action, Role, allows
 from pancommons.catalogue.read import find, resource
 from pancommons.store.engine import Database
 from tests.runs.conftest import plugged
@@ -28,7 +28,7 @@ from tests.server.crawling import (
     values_of,
     walk,
 )
-from tests.server.credentials import Shown, credentials
+from tests.server.credentials import Office, Shown, credentials
 
 __all__ = ["plugged", "sqlite_database"]
 
@@ -43,13 +43,24 @@ def test_what_is_good_gives_what_is_its_own(commons: Commons) -> None:
     """In short: with each a part of the routes of a few records, with all of them each route several times."""
     shown = credentials(commons, AT)
     start = addresses(commons.app, few(commons.world, "restricted", "embargoed"))
-    _check_good(commons, {name: one for name, one in shown.items() if one.good}, start, most=0, parts=6)
+    _check_good(commons, {name: one for name, one in shown.items() if one.good}, start, most=0, parts=8)
 
 
 def test_what_is_no_good_gives_what_anybody_has(commons: Commons) -> None:
     shown = credentials(commons, AT)
     start = addresses(commons.app, few(commons.world, "restricted"))
     _check_no_good(commons, {name: one for name, one in shown.items() if not one.good}, start, parts=6)
+
+
+def test_what_the_server_counts_is_for_tokens_made_to_administer(commons: Commons) -> None:
+    with commons.database.write() as connection:
+        office = Office(connection, commons.app.state.signin.told, AT)
+        account = office.account("root", Role.ADMINISTRATOR)
+        shown = {action: office.token(account, action) for action in Action}
+    for action, token in shown.items():
+        client = client_of(commons.app, {"authorization": f"Bearer {token}"})
+        answer = asyncio.run(client.get("/metrics"))
+        assert answer.status_code == (200 if action is Action.ADMINISTER else 403), action
 
 
 @pytest.mark.soak
