@@ -90,6 +90,7 @@ def know(described: Described) -> None:
 def fuzz(described: Described, seconds: int) -> str:
     """Let schemathesis try all operations as everybody; for long, half of the time with what should be right."""
     know(described)
+    httpx.get(f"{described.address}/openapi.json", timeout=120)  # it is made once, and schemathesis waits for 10 s
     said = ""
     quick = ["--mode=all", "--phases=fuzzing", "--max-examples=3"]
     ways = [quick] if seconds < 60 else [["--mode=positive", "--phases=fuzzing"], ["--mode=all"]]

@@ -90,6 +90,12 @@ def test_chance_finds_nothing_in_ten_minutes(portal: Portal, tmp_path: Path) -> 
     assert seen.files > 100 and set(seen.statuses) >= {200, 304, 404, 413, 415, 422}
 
 
+def test_a_page_below_many_groups_names_the_nearest(portal: Portal) -> None:
+    """Each is named by its whole path: 4 kB of a question became 7 MB of an answer."""
+    answer = portal.client.get(f"{portal.address}/look/{portal.files['main']}", params={"path": "/a" * 1900})
+    assert len(answer.content) < 300_000 and "…" in answer.text
+
+
 def test_the_fuzzer_would_see_what_it_looks_for(portal: Portal) -> None:
     portal.asking = portal.team
     answer = portal.get("embargoed", "data", path="/secret")

@@ -22,6 +22,8 @@ pages = router()
 
 _VIEWER = "viewer.js"
 _PAPER, _LONGEST = (912, 240), 300
+_CRUMBS = 24
+"""Groups above what is shown that are named; each is named by its whole path, which may be long."""
 
 Inside = Annotated[str, Query(alias="path", max_length=4000)]
 Part = Annotated[str | None, Query(alias="slice", max_length=1000)]
@@ -141,9 +143,11 @@ def _absolute(path: str) -> str:
 
 
 def _crumbs(path: str) -> list[tuple[str, str]]:
-    """List the groups above a path, and itself, as name and path."""
+    """List the groups above a path, and itself, as name and path; of very many the first are left out."""
     names = [name for name in path.split("/") if name]
-    return [(name, "/" + "/".join(names[: place + 1])) for place, name in enumerate(names)]
+    shown = range(max(0, len(names) - _CRUMBS), len(names))
+    found = [(names[place], "/" + "/".join(names[: place + 1])) for place in shown]
+    return [("…", "/" + "/".join(names[: shown.start])), *found] if shown.start else found
 
 
 def _sentence(found: Answer) -> str:
