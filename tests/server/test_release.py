@@ -19,7 +19,7 @@ from pancommons.catalogue.read import find, resource
 from pancommons.catalogue.records import Dataset, Terms
 from pancommons.catalogue.write import put
 from pancommons.nexus.serving.seen import SETTLED_NS
-from pancommons.server.services import now
+from pancommons.server.services import asked_at
 from pancommons.store.engine import Database
 from pancommons.store.schema import floor
 from tests.runs.conftest import plugged
@@ -44,7 +44,7 @@ def commons(sqlite_database: Database, tmp_path: Path) -> Iterator[Commons]:
 
 def at(commons: Commons, moment: datetime) -> httpx.AsyncClient:
     """Let it be a moment, for the application and for what is expected of it; return a client of anybody."""
-    commons.app.dependency_overrides[now] = lambda: moment
+    commons.app.dependency_overrides[asked_at] = lambda: moment
     commons.world.at = moment
     return client_of(commons.app, {})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -46,6 +47,10 @@ class Services:
 
     def roots(self) -> Roots:
         """Return the data roots of the settings, and the folder of runs."""
+        return self._roots
+
+    @cached_property
+    def _roots(self) -> Roots:
         return all_roots(self.settings)
 
     def site(self, request: Request) -> Site:
@@ -66,5 +71,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-Shared = Annotated[Services, Depends(services)]
-Now = Annotated[datetime, Depends(now)]
+async def shared(request: Request) -> Services:
+    """Return what the application was made with.
+
+    What is asked for without being waited for is asynchronous: all else takes a way to another thread and back.
+    """
+    return services(request)
+
+
+async def asked_at() -> datetime:
+    """Return the moment of a request, in UTC."""
+    return now()
+
+
+Shared = Annotated[Services, Depends(shared)]
+Now = Annotated[datetime, Depends(asked_at)]

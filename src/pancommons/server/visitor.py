@@ -144,7 +144,7 @@ def from_here(request: Request) -> bool:
     )
 
 
-def principal(asking: Annotated[Visitor, Depends(visitor)]) -> Principal:
+async def principal(asking: Annotated[Visitor, Depends(visitor)]) -> Principal:
     """Return what decisions on access are made with."""
     return asking.principal
 

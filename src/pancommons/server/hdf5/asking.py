@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +16,8 @@ from pancommons.catalogue.read import file_place, unreadable
 from pancommons.nexus.serving.answering import Answer, Asked
 from pancommons.server.hdf5.readers import Busy, Readers
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
-from pancommons.server.sightings import Noted
-from pancommons.server.visitor import Who
+from pancommons.server.sightings import Noting
+from pancommons.server.visitor import Asking, Who
 
 _ROUNDS = 3
 _SEVERED = "\0"
@@ -25,27 +26,14 @@ _NO_FILE = "File not found: there is no such file that you may read"
 _BUSY = "too many files are being read at the moment; try again"
 
 
-def readers(request: Request) -> Readers:
-    """Return the processes that read for this application."""
-    found: Readers = request.app.state.readers
-    return found
-
-
 class Asker:
     """Whoever asks for a file, with all that is needed to answer."""
 
     def __init__(
-        self,
-        file_id: str,
-        request: Request,
-        shared: Shared,
-        who: Who,
-        at: Now,
-        noted: Noted,
-        pool: Annotated[Readers, Depends(readers)],
+        self, file_id: str, request: Request, shared: Services, who: Principal, at: datetime, noted: Noting
     ) -> None:
-        self.file_id, self.request, self.shared, self.who, self.at, self.pool = file_id, request, shared, who, at, pool
-        self.noted = noted
+        self.file_id, self.request, self.shared, self.who, self.at = file_id, request, shared, who, at
+        self.noted, self.pool = noted, readers(request)
 
     def __call__(self, what: str, **told: Any) -> Answer:
         """Have a request answered, see `pancommons.nexus.serving.answering.Asked`.
@@ -80,7 +68,18 @@ class Asker:
         return Answer(404, problem=_NO_FILE)
 
 
-Ask = Annotated[Asker, Depends(Asker)]
+def readers(request: Request) -> Readers:
+    """Return the processes that read for this application."""
+    found: Readers = request.app.state.readers
+    return found
+
+
+async def asker(file_id: str, request: Request, shared: Shared, asking: Asking, who: Who, at: Now) -> Asker:
+    """Return who asks for a file."""
+    return Asker(file_id, request, shared, who, at, Noting(request, who, asking, at))
+
+
+Ask = Annotated[Asker, Depends(asker)]
 
 
 def _readable(shared: Services, identifier: str, who: Principal, at: datetime) -> Path | None:
@@ -94,10 +93,10 @@ def _places(shared: Services, touched: Sequence[str]) -> dict[tuple[str, str], s
     """Return the paths of files that were read by where they lie in the data roots."""
     places: dict[tuple[str, str], str] = {}
     for name, folder in shared.roots().folders.items():
-        real = folder.resolve()
-        for path in map(Path, touched):
-            if path.is_relative_to(real):
-                places[name, path.relative_to(real).as_posix()] = str(path)
+        inside = os.path.realpath(folder).rstrip("/") + "/"
+        for path in touched:
+            if path.startswith(inside):
+                places[name, path.removeprefix(inside)] = path
     return places
 
 
