@@ -193,7 +193,10 @@ def _followed(commons: Commons, address: str, headers: dict[str, str], end: Call
                 break
         end()
         _goes_on(commons, 2)
-        told = list(lines)
+        for line in lines:
+            told.append(line)
+            if "zqevent" in line:
+                break
     _goes_on(commons, 3)
     again = httpx.get(f"{address}/runs/{identifier}/events", headers={**headers, "accept": "application/json"})
     assert again.status_code in (401, 404)
