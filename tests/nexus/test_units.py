@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pancommons.nexus import units
 from pancommons.nexus.units import compatible, convert, parse
 
 
@@ -82,3 +84,17 @@ def test_there_and_back(value: float, pair: tuple[str, str]) -> None:
     there = convert(value, *pair)
     assert there is not None
     assert convert(there, pair[1], pair[0]) == pytest.approx(value, rel=1e-12, abs=1e-300)
+
+
+def test_definitions_that_were_kept_in_half_are_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed while it keeps them must not leave every later one without units."""
+    monkeypatch.setenv("PANCOMMONS_HOME", str(tmp_path))
+    units._registry.__wrapped__()
+    kept = [path for path in (tmp_path / "pint").iterdir() if path.suffix == ".pickle"]
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:20])
+    assert units._registry.__wrapped__()("1 mm").to("m").magnitude == 0.001
+    assert not list((tmp_path / "pint").iterdir()), "what is of no use is gone"
+    kept[0].write_bytes(b"")
+    units._registry.__wrapped__()

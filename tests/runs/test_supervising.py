@@ -19,12 +19,13 @@ import sqlalchemy as sa
 
 from pancommons.base.errors import BadInput
 from pancommons.catalogue.access import Principal
+from pancommons.catalogue.ingest.harvest import Harvest
 from pancommons.catalogue.ledger import audit
 from pancommons.catalogue.read import fetch
 from pancommons.catalogue.read import resource as resource_of
 from pancommons.catalogue.tables import datasets
 from pancommons.pipelines.lock import holder
-from pancommons.runs import keeping, supervising
+from pancommons.runs import keeping, registering, supervising
 from pancommons.runs.asked import Conflict
 from pancommons.runs.run import Run
 from pancommons.runs.starting import LocalStarter
@@ -269,6 +270,38 @@ def test_what_is_not_kept_is_removed_and_what_is_published_stays(make_world: Cal
     os.utime(orphan, (0, 0))
     assert keeping.remove_orphans(world.desk, now()) == 1
     assert not orphan.exists() and world.desk.folder(new).path.exists()
+
+
+def test_a_result_is_put_into_the_catalogue_though_the_process_that_reads_it_is_lost(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, tried = supervised.world, list[int]()
+    run = world.ask()
+    supervised.one.look()
+    folder = world.desk.folder(run).path
+
+    def read(tasks: object, *_: object) -> list[Harvest]:
+        tried.append(1)
+        return [Harvest(folder, problem="made the process that read it crash")]
+
+    monkeypatch.setattr(registering, "read_all", read)
+    with pytest.raises(registering.NotRegistered, match="crash"):
+        registering.register(world.database, world.desk.roots, folder, world.rows()[0])
+    assert len(tried) == 3
+
+
+def test_whoever_was_taken_for_dead_does_not_say_that_a_result_cannot_be_registered(supervised: Supervised) -> None:
+    world = supervised.world
+    run = world.ask()
+    supervised.one.look()
+    world.set(run, state="done", to_register=True)
+    [row] = world.rows()
+    world.set(run, holder=supervised.another().name)
+    supervised.one._register(row)
+    assert world.rows()[0].to_register and world.get(run).why is None, "the other is at it"
+    world.set(run, holder=supervised.one.name)
+    supervised.one._register(row)
+    assert not world.rows()[0].to_register and "could not be put" in str(world.get(run).why)
 
 
 def test_what_somebody_else_did_in_time_is_not_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

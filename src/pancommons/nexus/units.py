@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 from functools import cache
 from pathlib import Path
@@ -49,7 +50,15 @@ _SECOND_MEANING = {"A": "ampere", "C": "degC", "c": "degC", "F": "degF"}
 def _registry() -> Any:
     import pint
 
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True, cache_folder=_kept())
+    kept = _kept()
+    try:
+        return pint.UnitRegistry(autoconvert_offset_to_baseunit=True, cache_folder=kept)
+    except (EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, ValueError, OSError):
+        if kept is None:
+            raise
+        for half in kept.iterdir():  # another process writes it just now, or was killed when it did
+            half.unlink(missing_ok=True)
+        return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
 def _kept() -> Path | None:

@@ -20,6 +20,8 @@ from pancommons.catalogue.records import Terms
 from pancommons.catalogue.tables import datasets
 from pancommons.store.engine import Database
 
+_TRIES = 3
+
 
 class NotRegistered(PanError):
     """The result could not be put into the catalogue."""
@@ -40,7 +42,11 @@ def register(database: Database, roots: Roots, folder: Path, run: Any) -> int:
     mappings = configured_mappings()
     by = Principal(run.person, everywhere=frozenset({Role.ADMINISTRATOR}))
     catalogue = Catalogue(database, roots, mappings.digest, read_policy(), by)
-    harvest = next(iter(read_all([Task(folder)], Reading(mappings, roots), 1)), None)
+    harvest = None
+    for _ in range(_TRIES):  # a process that reads may be lost for no fault of the crate
+        harvest = next(iter(read_all([Task(folder)], Reading(mappings, roots), 1)), None)
+        if isinstance(harvest, RunHarvest):
+            break
     if not isinstance(harvest, RunHarvest) or not harvest.found:
         raise NotRegistered((harvest.problem if harvest else None) or "its crate cannot be read")
     [found] = harvest.found

@@ -305,13 +305,14 @@ class Supervisor:
         """Put the result into the catalogue."""
         desk = self.desk
         values: dict[str, Any] = {"to_register": False}
+        same = [runs.c.id == row.id, runs.c.to_register]
         try:
             values["dataset_id"] = register(desk.database, desk.roots, desk.place / row.folder, row)
         except NotRegistered as error:
             sentence = f"its result could not be put into the catalogue: {desk.hiding.text(str(error))}"
             values["why"] = f"{row.why}; {sentence}" if row.why else sentence
+            same.append(runs.c.holder == self.name)  # who was taken for dead meanwhile has no say in it
         with desk.database.write() as connection:
-            same = runs.c.id == row.id, runs.c.to_register
             connection.execute(sa.update(runs).where(*same).values(**values))
 
     def _tell(self, row: Any) -> None:
