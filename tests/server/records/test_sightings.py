@@ -38,6 +38,8 @@ def addresses(portal: Portal, pid: str) -> Iterator[tuple[str, str, str]]:
     yield f"/datasets/{identifier}", "application/json", "metadata"
     yield f"/search-api/Datasets/{pid}", "application/json", "metadata"
     yield f"/search-api/Datasets/{pid}/files", "application/json", "list files"
+    yield f"/search-api/federated/Datasets/{pid}", "application/json", "metadata"
+    yield f"/search-api/federated/Datasets/{pid}/files", "application/json", "list files"
 
 
 def test_what_the_team_sees_of_protected_data_is_written_down_and_what_others_try(portal: Portal) -> None:

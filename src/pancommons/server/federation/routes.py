@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import httpx
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,6 +20,8 @@ from pancommons.server.search import KINDS, unknown
 from pancommons.server.search_asked import AskedFilter, AskedPid, AskedWhere, PlainFilter, json_answer
 from pancommons.server.search_models import DESCRIBED, FAILURES, LISTED, UNKNOWN, Count, Failure
 from pancommons.server.services import Now, Services, Shared
+from pancommons.server.sighted import Kind
+from pancommons.server.sightings import Noted, Noting
 from pancommons.server.visitor import Who
 
 
@@ -173,10 +175,12 @@ def count(kind: str) -> Callable[..., Awaitable[Response]]:
 
 def get(kind: str) -> Callable[..., Awaitable[Response]]:
     """Make the route that gets one record of a model."""
+    named = cast("Kind", kind.lower())
 
-    async def get_one(asked: Providers, pid: AskedPid, given: PlainFilter) -> Response:
+    async def get_one(asked: Providers, pid: AskedPid, given: PlainFilter, noted: Noted) -> Response:
         """Get a record from the first catalogue that has it; `provider` says which."""
         found = await asking.get(asked, kind, pid, given)
+        _note(noted, "metadata", named, pid, found)
         if found.records:
             return json_answer(found.records[0], headers(found))
         return silent(found) if found.silent else missing(kind, pid, found)
@@ -184,9 +188,10 @@ def get(kind: str) -> Callable[..., Awaitable[Response]]:
     return get_one
 
 
-async def find_files_of_any_dataset(asked: Providers, pid: AskedPid, given: PlainFilter) -> Response:
+async def find_files_of_any_dataset(asked: Providers, pid: AskedPid, given: PlainFilter, noted: Noted) -> Response:
     """Find files of a dataset where it lies."""
     found = await asking.files(asked, pid, given)
+    _note(noted, "list files", "dataset", pid, found)
     if found is None or found.partial:
         return missing("Dataset", pid, found)
     return json_answer(found.records)
@@ -198,6 +203,14 @@ async def count_files_of_any_dataset(asked: Providers, pid: AskedPid, where: Ask
     if found is None or found.partial:
         return missing("Dataset", pid, found)
     return json_answer({"count": found.count})
+
+
+def _note(noted: Noting, what: str, kind: Kind, pid: str, found: Answer | None) -> None:
+    """Note that something of our own catalogue was seen, or may have been refused; others keep their own audit."""
+    if found is None or (not found.records and what == "metadata"):
+        noted.refused(what, kind, pid)
+    elif found.records and any(isinstance(part.provider, Own) and part.given for part in found.parts):
+        noted.saw(what, kind, pid)
 
 
 def headers(found: Answer) -> dict[str, str]:
