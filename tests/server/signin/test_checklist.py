@@ -82,7 +82,7 @@ def given_to_another(openid: OpenID, name: str) -> dict[str, Any]:
 def refuses(forger: Forger, portal: str, forgeries: Mapping[str, Make]) -> None:
     """Check that no token of these signs in."""
     for what, forge in forgeries.items():
-        with httpx.Client() as browser:
+        with httpx.Client(timeout=30) as browser:
             sent = begin(browser, portal)
             claims = forger.claims(nonce=sent["nonce"])
             forger.token = lambda forge=forge, claims=claims: forge(forger, claims)  # type: ignore[misc]
@@ -161,7 +161,7 @@ def test_02_a_challenge_that_was_changed_on_the_way_gives_no_session(portal: str
 
 def test_02_the_challenge_is_hashed_even_where_a_provider_knows_only_plain(forger: Forger, at_forger: str) -> None:
     forger.metadata = {"code_challenge_methods_supported": ["plain"]}
-    with httpx.Client() as browser:
+    with httpx.Client(timeout=30) as browser:
         assert begin(browser, at_forger)["code_challenge_method"] == "S256"
 
 

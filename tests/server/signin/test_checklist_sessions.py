@@ -220,7 +220,7 @@ def test_11_only_a_logout_token_for_us_ends_a_session(forger: Forger, at_forger:
     def tell(token: str) -> httpx.Response:
         return httpx.post(f"{at_forger}/signin/facility/ended", data={"logout_token": token})
 
-    with httpx.Client() as browser:
+    with httpx.Client(timeout=30) as browser:
         sent = begin(browser, at_forger)
         forger.token = lambda: forger.signed(forger.claims(nonce=sent["nonce"], sid="s"))
         come_back(browser, at_forger, sent)

@@ -33,7 +33,7 @@ def several(forger: Forger, sqlite_database: Database) -> Iterator[str]:
 
 def browser_of(forger: Forger, portal: str, sid: str | None) -> httpx.Client:
     """Sign somebody in whose session the provider calls so."""
-    browser = httpx.Client()
+    browser = httpx.Client(timeout=30)
     sent = asked(start(browser, portal).headers["location"])
     forger.token = lambda: forger.signed(forger.claims(nonce=sent["nonce"], sid=sid))
     assert come_back(browser, portal, sent).status_code == 303

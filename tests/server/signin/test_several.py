@@ -78,7 +78,10 @@ def test_a_provider_that_promises_nothing_is_told_apart_by_its_callback(
     listener = listens()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     providers = [forger.settings(), another_openid.register(address, name="other")]
-    with serving(sqlite_database, Settings(signin={"providers": providers}), listener), httpx.Client() as browser:
+    with (
+        serving(sqlite_database, Settings(signin={"providers": providers}), listener),
+        httpx.Client(timeout=30) as browser,
+    ):
         sent = begin(browser, address)
         forger.token = lambda: forger.signed(forger.claims(nonce=sent["nonce"]))
         before = another_openid.asked().count("POST /token")

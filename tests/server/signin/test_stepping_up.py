@@ -168,7 +168,7 @@ def test_a_provider_that_ignores_what_it_is_asked_is_not_believed(forger: Forger
     listener = listens()
     portal = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = Settings(signin={"providers": [{**forger.settings(), "admin_acr": ["mfa", "hardware"]}]})
-    with serving(sqlite_database, settings, listener), httpx.Client(headers={"Origin": portal}) as browser:
+    with serving(sqlite_database, settings, listener), httpx.Client(timeout=30, headers={"Origin": portal}) as browser:
 
         def sign_in_as(again: bool, **claims: Any) -> int:
             params = {"again": "true"} if again else {}
@@ -198,7 +198,7 @@ def test_a_provider_that_ignores_what_it_is_asked_is_not_believed(forger: Forger
 
 
 def test_where_nobody_signs_in_the_local_user_just_does_it(sqlite_database: Database) -> None:
-    with listening(sqlite_database, Settings()) as portal, httpx.Client() as browser:
+    with listening(sqlite_database, Settings()) as portal, httpx.Client(timeout=30) as browser:
         assert change(browser, portal).status_code == 303
 
 
