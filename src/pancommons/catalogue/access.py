@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -83,6 +83,10 @@ class Principal:
     instruments: Mapping[Role, frozenset[int]] = field(default_factory=dict)
     everywhere: frozenset[Role] = frozenset()
     scopes: frozenset[Action] | None = None
+
+    def __hash__(self) -> int:
+        """Let what is made for somebody be kept by who they are."""
+        return hash((self.person, self.everywhere, self.scopes))
 
     @property
     def name(self) -> str:
@@ -181,6 +185,11 @@ def visible(table: sa.Table | Alias, principal: Principal, action: Action, at: d
     condition
         True or false, never NULL.
     """
+    return _visible(table, principal, action, at)
+
+
+@lru_cache(maxsize=256)  # a request asks for a few of them dozens of times; making one takes longer than many a query
+def _visible(table: sa.Table | Alias, principal: Principal, action: Action, at: datetime) -> ColumnElement[bool]:
     base = table.element if isinstance(table, Alias) else table
     if principal.scopes is not None and action not in principal.scopes:
         return sa.false()
@@ -224,6 +233,7 @@ def _parent(
     return sa.exists().where(parent.c.id == key, _record(parent, principal, action, at, public=public))
 
 
+@lru_cache(maxsize=256)
 def _record(
     table: Any, principal: Principal, action: Action, at: datetime, *, public: bool = True
 ) -> ColumnElement[bool]:
