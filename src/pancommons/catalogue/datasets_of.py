@@ -48,7 +48,7 @@ def datasets_of(
         of = table.c.instrument_id == record.id
     else:
         link = _LINKS[kind]
-        of = sa.exists().where(link.table.c.dataset_id == table.c.id, link == record.id)
+        of = table.c.id.in_(sa.select(link.table.c.dataset_id).where(link == record.id))
     conditions = of, ground.seen(table)
     total: int = connection.execute(sa.select(sa.func.count()).select_from(table).where(*conditions)).scalar_one()
     page = min(max(page, 1), max(1, -(-total // PAGE)))
