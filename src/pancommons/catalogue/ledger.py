@@ -62,6 +62,12 @@ def take(connection: Connection, counter: str, count: int) -> range:
     return range(last - count + 1, last + 1)
 
 
+def version(connection: Connection) -> int:
+    """Return a number that grows with every change of a record or of the techniques."""
+    query = sa.select(counters.c.value).where(counters.c.name == "sequence")
+    return int(connection.execute(query).scalar_one())
+
+
 def numbers(connection: Connection, counter: str, block: int = 1000) -> Iterator[int]:
     """Give one number of a counter after the other, taken in blocks; those not used are lost."""
     while True:

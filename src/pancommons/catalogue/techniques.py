@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from pancommons.base.errors import BadInput
 from pancommons.catalogue import audit
 from pancommons.catalogue.access import Principal
-from pancommons.catalogue.ledger import numbers
+from pancommons.catalogue.ledger import numbers, take
 from pancommons.catalogue.records import Technique
 from pancommons.catalogue.tables import technique_closure, technique_parents, technique_synonyms, techniques
 from pancommons.store.functions import among
@@ -54,6 +54,7 @@ def put_techniques(connection: Connection, given: Iterable[Technique], *, by: Pr
         )
     _set_parents(connection, new, ids)
     _renew_closure(connection, list(ids.values()))
+    take(connection, "sequence", 1)  # whoever keeps what was read or counted learns of it, see `ledger.version`
     audit.record(connection, by, "load", at, kind="technique", facts={"techniques": len(new)})
 
 

@@ -64,6 +64,14 @@ class Ontology:
         """Every technique's PID with its own and those of all beneath it, its own first."""
         return {pid: self._beneath(pid) for pid in self._techniques}
 
+    @cached_property
+    def below(self) -> Mapping[str, frozenset[str]]:
+        """What lies below each technique; of those that are each other's parent the later one does."""
+        return {
+            pid: frozenset(one for one in found[1:] if one > pid or pid not in self.closure[one])
+            for pid, found in self.closure.items()
+        }
+
     def _beneath(self, pid: str) -> tuple[str, ...]:
         found = {pid: None}
         waiting = [pid]

@@ -6,20 +6,39 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from pancommons.catalogue.access import Principal
+from pancommons.catalogue.ledger import version
 from pancommons.catalogue.ontology.graph import Ontology, core
 from pancommons.catalogue.ontology.reading import read_ontology
 from pancommons.catalogue.records import Technique
 from pancommons.catalogue.tables import technique_parents, technique_synonyms, techniques
 from pancommons.catalogue.techniques import put_techniques
 
+_kept: WeakKeyDictionary[Engine, tuple[int, Ontology]] = WeakKeyDictionary()
+
+
+def kept_ontology(connection: Connection) -> Ontology:
+    """Return the techniques of the catalogue as they are now, read where it changed since they were read last.
+
+    Parameters
+    ----------
+    connection
+        One that reads: what a transaction writes that is given up is never kept.
+    """
+    now, engine = version(connection), connection.engine
+    known = _kept.get(engine)
+    if known is None or known[0] != now:
+        known = _kept[engine] = (now, stored_ontology(connection))
+    return known[1]
+
 
 def stored_ontology(connection: Connection) -> Ontology:
-    """Return the techniques of the catalogue; a few hundred, so whoever asks often keeps them."""
+    """Read the techniques of the catalogue; a few hundred, so whoever asks often takes `kept_ontology`."""
     rows = connection.execute(sa.select(techniques).order_by(techniques.c.pid)).all()
     pids = {row.id: row.pid for row in rows}
     synonyms: defaultdict[int, list[str]] = defaultdict(list)

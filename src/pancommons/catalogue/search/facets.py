@@ -21,6 +21,7 @@ from pancommons.catalogue.access import Principal
 from pancommons.catalogue.parts import parameters
 from pancommons.catalogue.search.choosing import ACCESS, Choice, access_ways, fitting
 from pancommons.catalogue.search.ground import Ground
+from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.tables import (
     dataset_samples,
     dataset_techniques,
@@ -97,6 +98,9 @@ class Counting:
     _kept: dict[Choice, _Cube] = field(default_factory=dict)
     _counts: dict[Choice, int | None] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._lasting = Lasting(self.database, self.principal, self.at)
+
     def total(self) -> Tally:
         """Count the datasets that fit the choice, under the key ``all``."""
         counted = self._count(self.choice)
@@ -155,8 +159,8 @@ class Counting:
             found = each.subquery()
             return sa.select(found.c.together, sa.func.count()).group_by(found.c.together)
 
-        told, share = self._counted(choice, rows)
-        above = self._above()
+        told, share = self._counted("techniques", choice, rows)
+        above = self._lasting.get("above", lambda: (self._above(), True))
         sums: Counter[str] = Counter()
         for together, count in told:
             for pid in set().union(*(above[int(key)] for key in together.split(","))):
@@ -193,12 +197,15 @@ class Counting:
                 .limit(MOST_SAMPLES)
             )
 
-        told, share = self._counted(choice, rows)
+        told, share = self._counted("samples", choice, rows)
         return Tally({name: count * share for name, count in told}, share == 1)
 
     def quantities(self) -> list[Quantity]:
         """List the numbers that the newest datasets which fit have, with their units."""
         choice = self.choice.without("ranges")
+        return self._lasting.get(("quantities", choice), lambda: (self._quantities(choice), True), len)
+
+    def _quantities(self, choice: Choice) -> list[Quantity]:
         with self.database.read(2 * self.each) as connection:
             ground = Ground(connection.dialect.name, self.principal, self.at)
             table, conditions = self._datasets(choice, ground, connection, all_of_them=False)
@@ -243,7 +250,7 @@ class Counting:
                 )
                 return sa.select(*found.c, sa.func.count().label("number")).group_by(*found.c)
 
-            told, share = self._counted(choice, rows)
+            told, share = self._counted("cube", choice, rows)
             counted = [(row._mapping, row._mapping["number"] * share) for row in told]
             self._kept[choice] = _Cube(counted, share == 1)
         return self._kept[choice]
@@ -256,31 +263,39 @@ class Counting:
         return table, conditions if share == 1 else [table.c.id % share == 0, *conditions]
 
     def _counted(
-        self, choice: Choice, rows: Callable[[Connection, Ground, int], sa.Executable]
+        self, what: str, choice: Choice, rows: Callable[[Connection, Ground, int], sa.Executable]
     ) -> tuple[Sequence[Any], int]:
         """Return what a statement counts, and one in how many datasets it looked at."""
         count = self._count(choice)
         shares = [_USUAL_SHARE] if count is None else [1, _USUAL_SHARE] if count <= ALL else [_prime(count // SHARE)]
-        for share in shares:
-            try:
-                with self.database.read(self.each) as connection:
-                    ground = Ground(connection.dialect.name, self.principal, self.at)
-                    return connection.execute(rows(connection, ground, share)).all(), share
-            except TookTooLong:
-                continue
-        return [], 0
+
+        def counted() -> tuple[tuple[Sequence[Any], int], bool]:
+            for share in shares:
+                try:
+                    with self.database.read(self.each) as connection:
+                        ground = Ground(connection.dialect.name, self.principal, self.at)
+                        return (connection.execute(rows(connection, ground, share)).all(), share), share == shares[0]
+                except TookTooLong:
+                    continue
+            return ([], 0), False
+
+        return self._lasting.get((what, choice, *shares), counted, lambda found: len(found[0]))
 
     def _count(self, choice: Choice) -> int | None:
         """Count the datasets that fit; None where that takes too long."""
-        if choice not in self._counts:
+
+        def counted() -> tuple[int | None, bool]:
             try:
                 with self.database.read(self.each) as connection:
                     ground = Ground(connection.dialect.name, self.principal, self.at)
                     table, conditions = self._datasets(choice, ground, connection)
                     query = sa.select(sa.func.count()).select_from(table).where(*conditions)
-                    self._counts[choice] = connection.execute(query).scalar_one()
+                    return connection.execute(query).scalar_one(), True
             except TookTooLong:
-                self._counts[choice] = None
+                return None, False
+
+        if choice not in self._counts:
+            self._counts[choice] = self._lasting.get(("count", choice), counted)
         return self._counts[choice]
 
 

@@ -31,6 +31,7 @@ class Ground:
     at: datetime
     _taken: Counter[sa.Table] = field(default_factory=Counter, repr=False)
     _first: set[Alias] = field(default_factory=set, repr=False)
+    _seen: dict[Alias, ColumnElement[bool]] = field(default_factory=dict, repr=False)
 
     def alias(self, table: sa.Table, *, first: bool = False) -> Alias:
         """Return another name for a table that the request has not used yet.
@@ -63,9 +64,11 @@ class Ground:
         """
         if table.element in (parameters, techniques, persons, affiliations):
             return sa.true()
-        condition = visible(table, self.principal, Action.DISCOVER, self.at)
-        # Most records may be seen: SQLite shall not take an index over that and sort what it finds.
-        return sa.func.likely(condition, type_=sa.Boolean()) if self.dialect == "sqlite" else condition
+        if table not in self._seen:
+            condition = visible(table, self.principal, Action.DISCOVER, self.at)
+            # Most records may be seen: SQLite shall not take an index over that and sort what it finds.
+            self._seen[table] = sa.func.likely(condition, type_=sa.Boolean()) if self.dialect == "sqlite" else condition
+        return self._seen[table]
 
     def public(self, table: Alias) -> ColumnElement[bool]:
         """Say that anybody may have the data."""

@@ -112,7 +112,7 @@ def dataset_hits(ids: Sequence[int], ground: Ground, connection: Connection) -> 
     found = {row.id: row for row in rows}
     has = _linked(dataset_techniques, techniques, ids, ground, connection)
     of = _linked(dataset_samples, samples, ids, ground, connection)
-    beams, dois = _beams(ids, connection), _dois(ids, connection)
+    beams, dois = _beams(ids, ground, connection), _dois(ids, connection)
     pictured = set(
         connection.execute(
             sa.select(thumbnails.c.dataset_id).where(
@@ -191,16 +191,17 @@ def _linked(
     return found
 
 
-def _beams(ids: Sequence[int], connection: Connection) -> dict[int, Beam]:
+def _beams(ids: Sequence[int], ground: Ground, connection: Connection) -> dict[int, Beam]:
     """Return one energy or wavelength of each dataset: one that was measured before one that was computed."""
+    table = ground.alias(parameters)
     rows = connection.execute(
-        sa.select(parameters)
+        sa.select(table.c.dataset_id, table.c.name, table.c.number, table.c.unit)
         .where(
-            among(parameters.c.dataset_id, ids),
-            among(parameters.c.name, PHOTON | NEUTRON | EITHER),
-            parameters.c.number.is_not(None),
+            among(table.c.dataset_id, ids),
+            among(ground.beside(table, table.c.name), PHOTON | NEUTRON | EITHER),
+            table.c.number.is_not(None),
         )
-        .order_by(parameters.c.derived.desc(), parameters.c.name.desc(), parameters.c.id.desc())
+        .order_by(table.c.derived.desc(), table.c.name.desc(), table.c.id.desc())
     )
     return {row.dataset_id: Beam(row.name, row.number, row.unit) for row in rows}
 

@@ -6,7 +6,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.ontology.graph import Ontology, core
-from pancommons.catalogue.ontology.stored import stored_ontology
+from pancommons.catalogue.ontology.stored import kept_ontology
 from pancommons.catalogue.search.asking import MOST
 from pancommons.catalogue.search.choosing import Choice, Slice, dataset_ids, record_ids
 from pancommons.catalogue.search.facets import Counting, Quantity
@@ -129,7 +129,7 @@ def asked(page: Page, who: Who, at: Now) -> tuple[Chosen, list[Judged], list[Qua
 def ontology(shared: Shared) -> Ontology:
     """Return the techniques of the catalogue, or those that the package brings along."""
     with shared.database.read(STATEMENT_SECONDS) as connection:
-        stored = stored_ontology(connection)
+        stored = kept_ontology(connection)
     return stored if len(stored) else core()
 
 

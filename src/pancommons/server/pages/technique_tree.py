@@ -32,7 +32,7 @@ def tree(ontology: Ontology, counts: Mapping[str, int], taken: Collection[str] =
     Each is shown under the one above it with the fewest datasets. Left out, unless they are taken, are those
     whose datasets are all of one beneath it, and those under which nothing comes to stand though there are some.
     """
-    below = {pid: _beneath(pid, ontology) for pid in {*counts, *taken} if pid in ontology}
+    below = {pid: ontology.below[pid] for pid in {*counts, *taken} if pid in ontology}
     nodes = {
         pid: Node(pid, _name(ontology, pid), counts.get(pid, 0), pid in taken)
         for pid, lower in below.items()
@@ -55,7 +55,7 @@ def size(nodes: list[Node]) -> int:
 def leaves(ontology: Ontology, counts: Mapping[str, int]) -> list[str]:
     """List the techniques with datasets that have none with datasets beneath, those with the most first."""
     there = {pid: count for pid, count in counts.items() if count and pid in ontology}
-    found = [pid for pid in there if not any(one in there for one in _beneath(pid, ontology))]
+    found = [pid for pid in there if not any(one in there for one in ontology.below[pid])]
     return sorted(found, key=lambda pid: (-there[pid], _name(ontology, pid)))
 
 
@@ -81,11 +81,6 @@ def _arrange(nodes: list[Node]) -> bool:
     for one in nodes:
         one.open = _arrange(one.beneath)
     return any(one.taken or one.open for one in nodes)
-
-
-def _beneath(pid: str, ontology: Ontology) -> frozenset[str]:
-    """Return what lies below a technique; of those that are each other's parent the later one does."""
-    return frozenset(one for one in ontology.closure[pid][1:] if one > pid or pid not in ontology.closure[one])
 
 
 def _name(ontology: Ontology, pid: str) -> str:
