@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,6 +77,8 @@ class Maker:
 
 
 def _serve(path: Path, root: Path) -> None:
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # some filters print what they think
     for line in sys.stdin:
         chance = Random(int(line))
         names: list[str] | None = ["/"]
@@ -86,7 +89,7 @@ def _serve(path: Path, root: Path) -> None:
             path.write_bytes(damaged(path.read_bytes(), chance))
         except Exception:  # a filter that refuses at the end
             names = None
-        print(json.dumps(names), flush=True)
+        print(json.dumps(names), file=told, flush=True)
 
 
 def make(path: Path, chance: Random, root: Path) -> None:
