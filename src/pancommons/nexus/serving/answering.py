@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -195,11 +194,10 @@ def _tag(asked: Asked, walk: Walk) -> str:
 
     What was changed just now may change again without showing: of that, each answer has a name of its own.
     """
-    request: dict[str, Any] = asdict(asked)
-    del request["unless"], request["denied"]
+    request = replace(asked, unless=(), denied=())
     files = [(known[0], *known[2:]) for known in sorted(walk.ground.touched.values())]
     once = 0 if walk.settled else walk.began
-    told = repr((_VERSION, once, sorted(request.items()), files)).encode("utf-8", "surrogateescape")
+    told = repr((_VERSION, once, request, files)).encode("utf-8", "surrogateescape")
     return f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"'
 
 
