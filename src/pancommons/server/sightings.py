@@ -183,4 +183,9 @@ def _by(asking: Visitor) -> tuple[str, int] | None:
     return (asking.by, asking.key) if asking.by in ("session", "token") and asking.key is not None else None
 
 
-Noted = Annotated[Noting, Depends(Noting)]
+async def noting(request: Request, who: Who, asking: Asking, at: Now) -> Noting:
+    """Return what notes for a request; nothing is waited for."""
+    return Noting(request, who, asking, at)
+
+
+Noted = Annotated[Noting, Depends(noting)]
