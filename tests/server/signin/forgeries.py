@@ -52,6 +52,7 @@ NOT_THIS_SIGN_IN: dict[str, Make] = {
     "for several, asked for by another": lambda forger, claims: forger.signed(
         {**claims, "aud": [CLIENT, "other"], "azp": "other"}
     ),
+    "for another, asked for by us": lambda forger, claims: forger.signed({**claims, "aud": "other", "azp": CLIENT}),
     "asked for by another": lambda forger, claims: forger.signed({**claims, "azp": "other"}),
 }
 """Line 3: another nonce, issuer or client."""
