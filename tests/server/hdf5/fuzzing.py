@@ -36,6 +36,7 @@ def ask(client: httpx.Client, address: str, file: str, question: tuple[str, str,
 def questions(seed: int, names: list[str], count: int) -> Iterator[tuple[str, str, str]]:
     """Give questions: route, query and what is accepted."""
     chance = Random(f"questions {seed}")
+    yield from (("data", f"path=%2F{name}", "*/*") for name in ("theirs", "outside"))
     for _ in range(count):
         what = chance.choice(ROUTES)
         path = chance.choice(names) if chance.random() < 0.8 else chance.choice(_PATHS)

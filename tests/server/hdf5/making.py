@@ -103,6 +103,8 @@ def make(path: Path, chance: Random, root: Path) -> None:
     libver = chance.choice([None, "latest", ("earliest", "v110"), "v108"])
     block = chance.choice([0, 0, 0, 512])
     with h5py.File(path, "w", libver=libver, userblock_size=block, track_order=chance.random() < 0.2) as file:
+        file["theirs"] = h5py.ExternalLink("embargoed.h5", "/secret")
+        file["outside"] = h5py.ExternalLink("../outside/secret.h5", "/v")
         for index in range(chance.randint(3, 12)):
             holder = file if chance.random() < 0.7 else file.require_group(f"g{chance.randint(0, 3)}/inner")
             kind = chance.choice(_KINDS)
