@@ -259,16 +259,18 @@ def test_what_is_not_kept_is_removed_and_what_is_published_stays(make_world: Cal
     with world.database.read() as connection:
         published = connection.execute(sa.select(datasets.c.id).where(datasets.c.pid == "pid/open")).scalar_one()
     world.set(old, dataset_id=published)
-    assert keeping.remove_expired(world.desk, now()) == 1
+    assert keeping.remove_expired(world.desk.database, world.desk.place, world.desk.settings.runs, now()) == 1
     assert [run.identifier for run in world.desk.list(BOB, now())] == [new.identifier, old.identifier]
     assert not world.desk.folder(preview).path.exists() and world.desk.folder(old).path.exists()
     with pytest.raises(Conflict, match="published"):
         world.desk.delete(old.identifier, BOB, now())
     orphan = world.folder / "runs" / "2020" / "01" / "left-behind"
     orphan.mkdir(parents=True)
-    assert keeping.remove_orphans(world.desk, now()) == 0, "it may be one that is being asked for"
+    assert keeping.remove_orphans(world.desk.database, world.desk.place, now()) == 0, (
+        "it may be one that is being asked for"
+    )
     os.utime(orphan, (0, 0))
-    assert keeping.remove_orphans(world.desk, now()) == 1
+    assert keeping.remove_orphans(world.desk.database, world.desk.place, now()) == 1
     assert not orphan.exists() and world.desk.folder(new).path.exists()
 
 
@@ -317,11 +319,11 @@ def test_what_somebody_else_did_in_time_is_not_removed(world: World, monkeypatch
             done.append(1)
             connection.execute(sa.update(runs).where(runs.c.identifier == again.identifier).values(state="waiting"))
             row = connection.execute(sa.select(runs).where(runs.c.identifier == twice.identifier)).one()
-            keeping.delete(world.desk, connection, row, ROOT, now())
+            keeping.delete(connection, row, now())
         turn(connection)
 
     monkeypatch.setattr(keeping, "take_turn", others_first)
-    assert keeping.remove_expired(world.desk, now()) == 0
+    assert keeping.remove_expired(world.desk.database, world.desk.place, world.desk.settings.runs, now()) == 0
     assert world.get(again).state == "waiting" and world.desk.folder(again).path.exists()
     with world.database.read() as connection:
         told = sa.select(sa.func.count()).where(audit.c.what == "delete")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -201,7 +201,11 @@ class Desk:
         Conflict
             If it has ended.
         """
-        return self._change(stopping.stop, "stop", identifier, principal, at)
+
+        def change(connection: Connection, row: Any) -> None:
+            stopping.stop(connection, row, self.place, at)
+
+        return self._change(change, "stop", identifier, principal, at)
 
     def resume(self, identifier: str, principal: Principal, at: datetime) -> Run:
         """Let a run that was stopped, failed or ended partial wait for its turn again; finished work is kept.
@@ -217,7 +221,12 @@ class Desk:
         BadInput
             If they may not run on its inputs any more.
         """
-        return self._change(stopping.resume, "resume", identifier, principal, at)
+        most = self.settings.runs.waiting_each
+
+        def change(connection: Connection, row: Any) -> None:
+            stopping.resume(connection, row, self.place, principal, at, waiting_each=most)
+
+        return self._change(change, "resume", identifier, principal, at)
 
     def delete(self, identifier: str, principal: Principal, at: datetime) -> None:
         """Throw a run away, and its result with it; a line that there was one stays.
@@ -229,7 +238,11 @@ class Desk:
         Conflict
             If it goes, its result is open to others, or another run reads it.
         """
-        removed = self._change(keeping.delete, "delete", identifier, principal, at)
+
+        def change(connection: Connection, row: Any) -> None:
+            keeping.delete(connection, row, at)
+
+        removed = self._change(change, "delete", identifier, principal, at)
         keeping.remove_folder(self.place, removed.path)
 
     def folder(self, run: Run) -> RunFolder:
@@ -272,8 +285,10 @@ class Desk:
         query = sa.select(runs).where(runs.c.identifier == identifier, sight.seen_by(principal, at))
         return connection.execute(query).first()
 
-    def _change(self, change: Any, what: str, identifier: str, principal: Principal, at: datetime) -> Run:
-        """Make a change to a run in one transaction, with a line of the audit."""
+    def _change(
+        self, change: Callable[[Connection, Any], None], what: str, identifier: str, principal: Principal, at: datetime
+    ) -> Run:
+        """Make a change to the row of a run in one transaction, with a line of the audit."""
         if principal.scopes is not None and Action.RUN not in principal.scopes:
             raise NotSignedIn("This token does not allow to run anything.")
         with self.database.write() as connection:
@@ -281,7 +296,7 @@ class Desk:
             row = self._row(connection, identifier, principal, at)
             if row is None or row.removed is not None:
                 raise LookupError(identifier)
-            change(self, connection, row, principal, at)
+            change(connection, row)
             audit.record(connection, principal, what, at, kind="run", identifier=identifier)
             row = connection.execute(sa.select(runs).where(runs.c.id == row.id)).one()
             made = sight.made(connection, [row], self.settings.runs)[0]

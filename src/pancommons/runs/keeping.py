@@ -6,11 +6,12 @@ import logging
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pancommons.base.settings import Runs as RunSettings
 from pancommons.catalogue import audit
 from pancommons.catalogue.access import Principal, Role
 from pancommons.catalogue.tables import datasets
@@ -18,9 +19,7 @@ from pancommons.catalogue.write import delete as delete_record
 from pancommons.runs.asked import Conflict, NotYet
 from pancommons.runs.tables import ENDED, GOING, run_inputs, runs
 from pancommons.runs.turns import take_turn
-
-if TYPE_CHECKING:
-    from pancommons.runs.desk import Desk
+from pancommons.store.engine import Database
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ _ORPHAN_HOURS = 6
 _AT_ONCE = 100
 
 
-def delete(desk: Desk, connection: Connection, row: Any, principal: Principal, at: datetime) -> None:
+def delete(connection: Connection, row: Any, at: datetime) -> None:
     """Mark a run as removed and take its result out of the catalogue; the folder is removed after that.
 
     Raises
@@ -66,48 +65,47 @@ def delete(desk: Desk, connection: Connection, row: Any, principal: Principal, a
     )
 
 
-def remove_expired(desk: Desk, at: datetime) -> int:
+def remove_expired(database: Database, place: Path, kept: RunSettings, at: datetime) -> int:
     """Remove the runs that the policy does not keep any longer; return how many."""
-    kept = desk.settings.runs
     over = [sa.and_(runs.c.preview, runs.c.ended < at - timedelta(days=kept.keep_preview_days))]
     if kept.keep_days is not None:
         over.append(sa.and_(sa.not_(runs.c.preview), runs.c.ended < at - timedelta(days=kept.keep_days)))
     query = sa.select(runs).where(
         runs.c.removed.is_(None), runs.c.state.in_(ENDED), sa.not_(runs.c.to_register), sa.or_(*over)
     )
-    with desk.database.read() as connection:
+    with database.read() as connection:
         found = connection.execute(query.order_by(runs.c.ended).limit(_AT_ONCE)).all()
     count = 0
     for one in found:
         try:
-            with desk.database.write() as connection:
+            with database.write() as connection:
                 take_turn(connection)
                 row = connection.execute(query.where(runs.c.id == one.id)).first()
                 if row is None:  # gone on with, or removed, since
                     continue
-                delete(desk, connection, row, SERVER, at)
+                delete(connection, row, at)
                 facts = {"person": row.person, "state": row.state}
                 audit.record(connection, SERVER, "delete", at, kind="run", identifier=row.identifier, facts=facts)
         except Conflict:
             continue
-        remove_folder(desk.place, row.folder)
+        remove_folder(place, row.folder)
         count += 1
     return count
 
 
-def remove_orphans(desk: Desk, at: datetime) -> int:
+def remove_orphans(database: Database, place: Path, at: datetime) -> int:
     """Remove folders that no run has, as a server leaves that dies while one is asked for; return how many."""
     count = 0
-    for path in desk.place.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/*"):
-        name = path.relative_to(desk.place).as_posix()
-        with desk.database.read() as connection:
+    for path in place.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/*"):
+        name = path.relative_to(place).as_posix()
+        with database.read() as connection:
             row = connection.execute(sa.select(runs.c.removed).where(runs.c.folder == name)).first()
         try:
             age = at.timestamp() - path.lstat().st_mtime
         except OSError:
             continue
         if (row is None and age > _ORPHAN_HOURS * 3600) or (row is not None and row.removed is not None):
-            remove_folder(desk.place, name)
+            remove_folder(place, name)
             count += 1
     return count
 

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,9 +17,6 @@ from pancommons.catalogue.tables import datasets
 from pancommons.runs import reading, telling
 from pancommons.runs.asked import Conflict, NotYet, TooMany
 from pancommons.runs.tables import run_inputs, runs
-
-if TYPE_CHECKING:
-    from pancommons.runs.desk import Desk
 
 RESUMABLE = ("stopped", "failed", "partial")
 
@@ -33,25 +30,27 @@ def check_waiting(connection: Connection, person: str, most: int) -> None:
         raise TooMany(f"You have {most} runs waiting, which is as many as may; wait until one has begun.")
 
 
-def stop(desk: Desk, connection: Connection, row: Any, principal: Principal, at: datetime) -> None:
-    """Stop a run that waits; ask one that goes to."""
+def stop(connection: Connection, row: Any, place: Path, at: datetime) -> None:
+    """Stop a run that waits; ask one that goes to, in its folder below a place."""
     if row.state == "waiting":
         why = "stopped before it began" if row.began is None else "stopped before it went on"
         _set(connection, row.id, state="stopped", why=why, ended=at)
     elif row.state == "running":
         _set(connection, row.id, state="stopping", why="stops after the units in hand")
-        put_stop(desk.place / row.folder)
+        put_stop(place / row.folder)
     elif row.state != "stopping":
         raise Conflict(f"The run is {row.state} already.")
 
 
-def resume(desk: Desk, connection: Connection, row: Any, principal: Principal, at: datetime) -> None:
-    """Let a run wait for its turn again."""
+def resume(
+    connection: Connection, row: Any, place: Path, principal: Principal, at: datetime, *, waiting_each: int
+) -> None:
+    """Let a run wait for its turn again, unless as many of its person's wait as may."""
     if row.state not in RESUMABLE:
         raise Conflict(f"The run is {row.state}; there is nothing to go on with.")
     if row.to_register:
         raise NotYet("The result of this run is just being put into the catalogue; try again in a moment.")
-    check_waiting(connection, row.person, desk.settings.runs.waiting_each)
+    check_waiting(connection, row.person, waiting_each)
     kept = (
         sa.select(run_inputs.c.run_id)
         .join(datasets, datasets.c.id == run_inputs.c.dataset_id)
@@ -68,7 +67,7 @@ def resume(desk: Desk, connection: Connection, row: Any, principal: Principal, a
         queued=at,
         tries=0,
         handle=None,
-        line=reading.lines(desk.place / row.folder),
+        line=reading.lines(place / row.folder),
         to_tell=0 if row.tell is None else telling.TRIES,
         tell_at=None,
     )

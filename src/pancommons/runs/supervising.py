@@ -114,8 +114,9 @@ class Supervisor:
             pass
         if self._cleared is None or (at - self._cleared).total_seconds() > _CLEAR_EVERY:
             self._cleared = at
-            keeping.remove_expired(self.desk, at)
-            keeping.remove_orphans(self.desk, at)
+            desk = self.desk
+            keeping.remove_expired(desk.database, desk.place, desk.settings.runs, at)
+            keeping.remove_orphans(desk.database, desk.place, at)
 
     def _attend(self, row: Any, at: datetime) -> None:
         """Do for one run what there is to do."""
