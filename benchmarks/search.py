@@ -34,6 +34,9 @@ from pancommons.store.migrate import upgrade
 DATASETS = int(os.environ.get("PANCOMMONS_BENCH_DATASETS", "1000000"))
 PLACE = Path("bench-results") / "search"
 ROUNDS, CLIENTS = 21, 16
+_SIZED = "-c shared_buffers=2GB -c work_mem=32MB -c effective_cache_size=8GB"
+"""Of PostgreSQL, as the how-to on portals advises."""
+
 NOW = datetime(2040, 1, 1, tzinfo=UTC)
 """When everything is open, so that nothing is left out."""
 
@@ -46,7 +49,7 @@ def measure() -> Iterator[Row]:
     file = PLACE / f"{DATASETS}.db"
     yield from _build(f"sqlite:///{file.absolute()}", file.with_suffix(".done"), "SQLite")
     yield from _latencies(f"sqlite:///{file.absolute()}", "SQLite")
-    cluster = start()
+    cluster = start(_SIZED)
     if isinstance(cluster, str):
         raise SystemExit(cluster)
     try:

@@ -58,8 +58,8 @@ def _binary(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join([*map(str, reversed(folders)), os.environ.get("PATH", "")]))
 
 
-def start() -> Cluster | str:
-    """Start a cluster; a sentence says why there is none."""
+def start(more: str = "") -> Cluster | str:
+    """Start a cluster, with more options of the server than those that make it quick; a sentence says why not."""
     initdb, control = _binary("initdb"), _binary("pg_ctl")
     if initdb is None or control is None:
         return "PostgreSQL is not installed (Debian: apt-get install postgresql)"
@@ -72,7 +72,7 @@ def start() -> Cluster | str:
     data = str(folder / "data")
     for command in (
         [initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
-        [control, "-D", data, "-w", "-l", str(folder / "log"), "-o", f"-k {folder} {_QUICK}", "start"],
+        [control, "-D", data, "-w", "-l", str(folder / "log"), "-o", f"-k {folder} {_QUICK} {more}", "start"],
     ):
         done = subprocess.run(command, user=user, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
