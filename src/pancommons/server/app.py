@@ -8,18 +8,18 @@ from importlib.metadata import version
 from threading import Event
 
 from anyio.to_thread import run_sync
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.base import RequestResponseEndpoint
 
 from pancommons.server import contact, errors, files, health, metrics, oai, publishing, scoring, search, techniques
 from pancommons.server.csrf import OwnPagesOnly
 from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
+from pancommons.server.guard import Guarded
 from pancommons.server.hdf5 import routes as hdf5
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.limits import Limited
-from pancommons.server.mounting import below, mount
+from pancommons.server.mounting import mount
 from pancommons.server.pages import (
     about,
     admin,
@@ -46,14 +46,6 @@ from pancommons.server.signin import device_routes as device
 from pancommons.server.signin import me, stepping_up
 from pancommons.server.signin import routes as sign_in
 from pancommons.server.signin.desk import Desk
-
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'self'",  # a worker may fetch by the policy of its own script
-}
 
 
 def create_app(services: Services) -> FastAPI:
@@ -112,17 +104,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(Limited, limits=services.settings.limits, prefix=prefix, readers=app.state.readers.count)
     app.add_middleware(OwnPagesOnly, services=services)
 
-    @app.middleware("http")
-    async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = await call_next(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if not below(request).startswith("/static/"):  # what somebody may have now they may not have later
-            response.headers.setdefault("Cache-Control", "private, no-cache")
-        if request.url.scheme == "https":
-            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        return response
-
+    app.add_middleware(Guarded)
     app.openapi = describe(app, prefix)  # type: ignore[method-assign]
     app.add_middleware(SearchPaths, prefix=prefix)
     metrics.count_requests(app, metrics.Metrics(services.database, app.state.readers))

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pancommons.base.settings import Limits, Rate
 from pancommons.server.errors import told
 from pancommons.server.lines import Full, Line
-from pancommons.server.mounting import FORWARDED
+from pancommons.server.mounting import FORWARDED, below
 from pancommons.server.pages.languages import later
 from pancommons.server.services import now
 from pancommons.server.visitor import NOBODY, Visitor, visitor
@@ -216,7 +216,7 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on when it is its turn, or refuse it."""
-        rule = None if scope["type"] != "http" else self._rules.of(scope["method"], _below(scope))
+        rule = None if scope["type"] != "http" else self._rules.of(scope["method"], below(scope))
         if rule is None:
             await self._app(scope, receive, send)
             return
@@ -277,11 +277,6 @@ async def _who(request: Request) -> Visitor:
     except (HTTPException, TookTooLong):
         del request.state.visitor
         return NOBODY
-
-
-def _below(scope: Scope) -> str:
-    path, mounted = str(scope["path"]), str(scope.get("root_path", ""))
-    return path.removeprefix(mounted)
 
 
 def _note(kind: Kind, key: str, request: Request) -> None:

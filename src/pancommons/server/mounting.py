@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -36,10 +36,10 @@ def mount(app: FastAPI, told: Server) -> None:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=told.proxies)
 
 
-def below(request: Request) -> str:
+def below(scope: Scope) -> str:
     """Return the path of a request below the one that the server is mounted at."""
-    mounted: str = request.scope.get("root_path", "")
-    return request.url.path.removeprefix(mounted)
+    path, mounted = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(mounted)
 
 
 class Mounted:

@@ -101,7 +101,7 @@ def _catalogue(request: Request, shared: Shared, at: Now, after: int, form: str,
         body = dcat(describe_datasets(connection, shown, site, at).values(), site).serialize(format=form)
     links = {}
     if len(page) > _CATALOGUE_PAGE:
-        links["Link"] = f'<{site.url}{below(request)}?after={page[_CATALOGUE_PAGE - 1].place}>; rel="next"'
+        links["Link"] = f'<{site.url}{below(request.scope)}?after={page[_CATALOGUE_PAGE - 1].place}>; rel="next"'
     return Response(body, media_type=media_type, headers=links)
 
 
