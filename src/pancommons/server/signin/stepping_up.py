@@ -66,7 +66,7 @@ Recent = Annotated[Visitor, Depends(recent)]
 
 def check_recent(asking: Visitor, shared: Services, at_desk: Desk, at: datetime) -> None:
     """Check that who is known by a session signed in just now; see ``recent``."""
-    if asking.by != "session":
+    if asking.by != "session" or not at_desk.providers:
         return
     columns = (session_table.c.provider, session_table.c.auth_time, session_table.c.acr)
     with shared.database.read() as connection:
