@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +161,15 @@ def test_written_sizes_are_short_and_nearly_right(size: int) -> None:
     number, unit = text.split()
     factor = {"B": 1, "kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}[unit]
     assert abs(float(number) * factor - size) <= 0.051 * max(size, 1)
+
+
+def test_giving_way_counts_among_sessions_too() -> None:
+    """Where the kernel groups processes by session, the niceness of one of them alone gives nothing to others."""
+    group = Path("/proc/self/autogroup")
+    told = "from pancommons.base.machine import give_way; from pathlib import Path; import os; give_way(7); "
+    told += f"print(os.nice(0), Path('{group}').read_text() if Path('{group}').exists() else 'nice 7')"
+    done = subprocess.run(
+        [sys.executable, "-c", told], start_new_session=True, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[0] == str(os.nice(0) + 7)
+    assert done.stdout.split()[-2:] == ["nice", "7"]

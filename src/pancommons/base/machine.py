@@ -1,14 +1,16 @@
-"""What this process may use of the machine: cores by affinity and cgroup, memory by limit and what is free."""
+"""What this process may use of the machine: cores by affinity and cgroup, memory by limit, and after whom."""
 
 from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from pancommons.base.errors import BadInput
 
 _CGROUP = Path("/sys/fs/cgroup")
+_SESSION = Path("/proc/self/autogroup")
 _LIMITS = ("memory.max", "memory.limit_in_bytes")
 _USED = ("memory.current", "memory.usage_in_bytes")
 _NO_LIMIT = 1 << 60
@@ -20,6 +22,17 @@ def cores() -> int:
     allowed = len(os.sched_getaffinity(0))
     quota = _cpu_quota()
     return max(1, min(allowed, round(quota))) if quota else allowed
+
+
+def give_way(nice: int) -> None:
+    """Let others come first on the cores; for a process that leads a session of its own.
+
+    Linux may share the cores between sessions before it looks at the processes in them (sched(7), "The autogroup
+    feature"): then the niceness of a process counts in its session alone, and that of the session is set here, too.
+    """
+    os.nice(nice)
+    with suppress(OSError):
+        _SESSION.write_text(str(nice))
 
 
 def memory_limit() -> int | None:

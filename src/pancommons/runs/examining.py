@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pancommons.base.errors import BadInput, PanError
+from pancommons.base.machine import give_way
 from pancommons.nexus.serving import wire
 from pancommons.nexus.serving.confinement import bound_files, bound_memory
 
@@ -91,7 +92,7 @@ def _touched(inputs: dict[str, list[str]], files: list[str]) -> set[str]:
 def main() -> None:
     """Answer the one request that comes on the socket named on the command line."""
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        os.nice(_NICE)
+        give_way(_NICE)
         warm()
         with suppress(wire.Closed, KeyboardInterrupt, BrokenPipeError):
             told, _ = wire.receive(channel, 0)

@@ -6,13 +6,14 @@ It takes lower priority and its limits before it imports a technique, and knows 
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+
+from pancommons.base.machine import give_way
 
 NICE = 10
 
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, required=True)
     parser.add_argument("--files", type=int, required=True)
     told = parser.parse_args(arguments)
-    os.nice(NICE)
+    give_way(NICE)
     limit(resource.RLIMIT_AS, told.memory)
     limit(resource.RLIMIT_CPU, told.seconds)
     limit(resource.RLIMIT_NOFILE, told.files)
