@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -115,16 +116,19 @@ def test_what_is_withdrawn_is_deleted_and_what_was_never_public_is_not_there(dat
     with database.write() as connection:
         shown = put(connection, _dataset("shown", at - day), policy=POLICY, by=LOCAL_USER, at=at)
         hidden = put(connection, _dataset("hidden", None), policy=POLICY, by=LOCAL_USER, at=at)
-        later = put(connection, _dataset("later", at + timedelta(seconds=2)), policy=POLICY, by=LOCAL_USER, at=at)
     told = _list(served)
     assert told == {shown.identifier: False}
     with database.write() as connection:
         put(connection, _dataset("shown", None), policy=POLICY, by=LOCAL_USER, at=datetime.now(UTC))
         delete(connection, "dataset", hidden.identifier, by=LOCAL_USER, at=datetime.now(UTC))
     assert _list(served) == {shown.identifier: True}
-    while datetime.now(UTC) < at + timedelta(seconds=2.1):
-        pass
-    since = (at + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with database.write() as connection:
+        opens = datetime.now(UTC) + timedelta(seconds=2)
+        later = put(connection, _dataset("later", opens), policy=POLICY, by=LOCAL_USER, at=datetime.now(UTC))
+    told = _list(served)
+    assert later.identifier not in told or datetime.now(UTC) >= opens
+    time.sleep(max(0.0, (opens - datetime.now(UTC)).total_seconds()) + 0.1)
+    since = opens.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert _list(served, **{"from": since})[later.identifier] is False  # its embargo ended: that is a change
     assert hidden.identifier not in httpx.get(f"{served}/oai?verb=ListRecords&metadataPrefix=oai_dc").text
 
