@@ -23,7 +23,7 @@ from typing import Any
 import h5py
 import hdf5plugin
 import httpx
-import numpy as np
+from tests.nexus.detector import write_frames
 
 from benchmarks import Row
 from pancommons.catalogue.access import LOCAL_USER
@@ -85,19 +85,11 @@ def measure() -> Iterator[Row]:
 
 
 def _stack(file: Path) -> None:
-    """Write frames as a detector counts them: a few photons a pixel, more in rings."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1 : 1 : EDGE * 1j, -1 : 1 : EDGE * 1j]
-    radius = np.hypot(x, y)
-    rings = 1 + 30 * np.exp(-(((radius * 12) % 1 - 0.5) ** 2) / 0.01) * np.exp(-radius)
-    with h5py.File(file, "w") as opened:
-        made = opened.create_dataset(
-            "v", (FRAMES, EDGE, EDGE), "u2", chunks=(1, EDGE, EDGE), **hdf5plugin.Bitshuffle(cname="lz4")
-        )
-        for index in range(FRAMES):
-            made[index] = rng.poisson(rings)
+    """Write frames, and some of them again for each of the other filters."""
+    write_frames(file, FRAMES, EDGE)
+    with h5py.File(file, "r+") as opened:
         for name, (frames, options) in OTHERS.items():
-            opened.create_dataset(name, data=made[:frames], chunks=(1, EDGE, EDGE), **options)
+            opened.create_dataset(name, data=opened["v"][:frames], chunks=(1, EDGE, EDGE), **options)
 
 
 def _asked(address: str, path: str, asked: dict[str, Any], empty: str, frames: int = FRAMES) -> tuple[float, int]:

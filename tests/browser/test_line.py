@@ -6,9 +6,6 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import parse_qs, urlsplit
 
-import h5py
-import hdf5plugin
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -18,6 +15,7 @@ from pancommons.store.engine import Database
 from tests.browser.conftest import Complaints, missing
 from tests.browser.line import Line, slow_line
 from tests.browser.test_look import register
+from tests.nexus.detector import write_frames
 from tests.server.conftest import listening, sqlite_database
 
 __all__ = ["sqlite_database"]
@@ -36,20 +34,6 @@ for (const name of ["texImage2D", "texSubImage2D"]) {{
   }};
 }}
 """
-
-
-def _stack(file: Path) -> None:
-    """Write frames as a detector counts them: a few photons a pixel, more in rings."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1 : 1 : EDGE * 1j, -1 : 1 : EDGE * 1j]
-    radius = np.hypot(x, y)
-    rings = 1 + 30 * np.exp(-(((radius * 12) % 1 - 0.5) ** 2) / 0.01) * np.exp(-radius)
-    with h5py.File(file, "w") as opened:
-        made = opened.create_dataset(
-            "v", (FRAMES, EDGE, EDGE), "u2", chunks=(1, EDGE, EDGE), **hdf5plugin.Bitshuffle(cname="lz4")
-        )
-        for index in range(FRAMES):
-            made[index] = rng.poisson(rings)
 
 
 def _until_still(page: Page, line: Line) -> None:
@@ -76,7 +60,7 @@ def test_frames_of_8_mb_over_100_mbit(
     """Each frame goes over the line once, in a quarter of its bytes, and the next one is there before it is wanted."""
     if "viewer.js" not in built():
         missing("the viewer is not built (make install, with npm)")
-    _stack(tmp_path / "v.h5")
+    write_frames(tmp_path / "v.h5", FRAMES, EDGE)
     ids = register(sqlite_database, {"v.h5": "v.h5"})
     asked: list[int] = []
 

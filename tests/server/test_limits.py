@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
@@ -31,6 +29,7 @@ from pancommons.server.signin import tokens
 from pancommons.server.signin.accounts import Identity, note_sign_in
 from pancommons.server.visitor import NOBODY, Visitor
 from pancommons.store.engine import Database
+from tests.server.conftest import serving
 
 ISSUER = "https://login.invalid"
 FEW = Limits(search=Rate(a_second=0.5, at_once=3), signin=Rate(a_second=0.1, at_once=2))
@@ -356,20 +355,12 @@ def served(told: Limits, readers: int, monkeypatch: pytest.MonkeyPatch) -> Itera
     app.state.metrics = Counted
     app.add_middleware(Limited, limits=told, prefix="/search-api", readers=readers)
     monkeypatch.setattr(limiting, "visitor", said)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", over
-    finally:
-        over.set()
-        ended.set()
-        server.should_exit = True
-        thread.join(10)
+    with serving(app) as address:
+        try:
+            yield address, over
+        finally:
+            over.set()
+            ended.set()
 
 
 def as_visitor(number: int) -> dict[str, str]:

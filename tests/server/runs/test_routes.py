@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,28 +15,9 @@ from pancommons.server.runs import events as streaming
 from pancommons.store.engine import Database
 from tests.runs.world import BOB, ROOT, now, wait_until
 from tests.server.runs.conftest import Portal, portal_around
+from tests.server.runs.following import followed
 
 PARTS = ("", "/events", "/report", "/report.html", "/crate", "/result", "/figures/x.png")
-
-
-def followed(address: str, run: str, after: int | None = None, most: int = 10**6) -> list[tuple[int, dict[str, Any]]]:
-    """Follow the events of a run as a browser does, to the end or so many of them."""
-    headers = {"Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": str(after)})
-    found: list[tuple[int, dict[str, Any]]] = []
-    line = 0
-    with httpx.stream("GET", f"{address}/runs/{run}/events", headers=headers, timeout=120) as answer:
-        if answer.status_code == 204:
-            return found
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        for text in answer.iter_lines():
-            if text.startswith("id: "):
-                line = int(text[4:])
-            elif text.startswith("data: "):
-                found.append((line, json.loads(text[6:])))
-                if len(found) >= most:
-                    break
-    return found
 
 
 def test_a_run_is_asked_for_followed_and_its_result_fetched(portal: Portal) -> None:

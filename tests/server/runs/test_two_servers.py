@@ -36,6 +36,7 @@ from tests.databases import Cluster
 from tests.oidc import NAVIGATES, OpenID, openid, to_portal
 from tests.runs.world import World, build, now, wait_until
 from tests.server.nginx import free_port
+from tests.server.runs.following import followed
 from tests.server.runs.test_kill import Serving
 
 __all__ = ["openid"]
@@ -176,24 +177,6 @@ def two(postgresql: Cluster, tmp_path: Path, openid: OpenID) -> Iterator[Two]:
     postgresql.drop(url)
 
 
-def follow(
-    server: Serving, run: str, shown: dict[str, str], after: int | None = None, most: int = 10**6
-) -> list[tuple[int, dict[str, Any]]]:
-    """Follow the events of a run at one server, to the end or so many of them."""
-    headers = {**shown, "Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": str(after)})
-    found: list[tuple[int, dict[str, Any]]] = []
-    line = 0
-    with httpx.stream("GET", f"{server.address}/runs/{run}/events", headers=headers, timeout=120) as answer:
-        for text in answer.iter_lines():
-            if text.startswith("id: "):
-                line = int(text[4:])
-            elif text.startswith("data: "):
-                found.append((line, json.loads(text[6:])))
-                if len(found) >= most:
-                    break
-    return found
-
-
 def person(server: Serving, browser: httpx.Client | None = None, **headers: str) -> Any:
     """Return who a server takes a browser or a program for."""
     ask = browser.get if browser is not None else httpx.get
@@ -273,11 +256,11 @@ def test_two_servers_are_one_portal_and_one_goes_on_when_the_other_is_killed(two
     assert (asked.status_code, asked.json()["state"]) == (200, "stopping")
 
     killed, left = two.holder(first)
-    before = follow(killed, first, ada, most=4)
-    assert follow(left, first, ada, most=4) == before
+    before = followed(killed.address, first, most=4, shown=ada)
+    assert followed(left.address, first, most=4, shown=ada) == before
     assert two.row(second).state == "waiting", "one at a time of one person, whichever server could start it"
     killed.kill()
-    rest = follow(left, first, ada, before[-1][0])
+    rest = followed(left.address, first, before[-1][0], shown=ada)
     of_folder = written.read(next(one for one in killed.folders() if one.name == first) / "events.jsonl")
     assert [(line, event["time"]) for line, event in (*before, *rest)] == [
         (line, event["time"]) for line, event in enumerate(of_folder, 1)
@@ -333,5 +316,7 @@ def test_servers_are_killed_frozen_and_started_again_while_many_wait(any_two: Tw
     assert all(server.process is not None and server.process.poll() is None for server in two.servers)
     shown = [two.token(name) for name in people]
     for number, run in enumerate(asked):
-        answers = {json.dumps(follow(server, run, shown[number % len(people)])) for server in two.servers}
+        answers = {
+            json.dumps(followed(server.address, run, shown=shown[number % len(people)])) for server in two.servers
+        }
         assert len(answers) == 1, "the same events at both"
