@@ -17,7 +17,7 @@ from pancommons.server.signin.sealed import Held
 from pancommons.store.engine import open_database
 from tests.cli.conftest import Command
 
-AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
+AT = datetime(2020, 11, 21, 12, tzinfo=UTC)
 ADA = "https://idp.example#ada"
 
 
@@ -48,12 +48,12 @@ def test_who_saw_what_when(filled: Command) -> None:
         assert said.code == 0, said.err
         return said.out.splitlines()
 
-    line = f"2026-11-21 12:00:00  {ADA}  download  dataset d1  (session: 7, files: a \\x1b[31m.nxs)"
+    line = f"2020-11-21 12:00:00  {ADA}  download  dataset d1  (session: 7, files: a \\x1b[31m.nxs)"
     assert told("--record", "d1")[-1] == line and len(told("--record", "d1")) == 2
     assert told("--who", "lovelace", "--what", "reads") == [line]
     assert [one.split("  ")[2] for one in told("--what", "changes")] == ["delete", "load"]
-    assert [one.split("  ")[2] for one in told("--since", "2026-11-22", "--until", "2026-11-22")] == ["refuse"]
-    assert told("--until", "2026-11-21T12:00:00Z") == []
+    assert [one.split("  ")[2] for one in told("--since", "2020-11-22", "--until", "2020-11-22")] == ["refuse"]
+    assert told("--until", "2020-11-21T12:00:00Z") == []
     assert filled("audit", "--what", "lift").err == "Nothing like this was done or seen.\n"
     assert len(told("--limit", "1")) == 1
     [found] = json.loads(filled("audit", "--what", "download", "--json").out)
