@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -59,6 +59,7 @@ MAY: Mapping[Role, frozenset[Action]] = {
 """What a role gives on records of its scope that are not open."""
 
 OWNER_MAY = frozenset({Action.DISCOVER, Action.READ, Action.RUN, Action.EDIT})
+_Moment: TypeAlias = datetime | sa.BindParameter[datetime]
 _INPUTS_NEED = {Action.DISCOVER: Action.DISCOVER, Action.RUN: Action.RUN}
 
 
@@ -170,7 +171,7 @@ def _scope(held: Mapping[Role, frozenset[int]], action: Action) -> frozenset[int
     return frozenset().union(*(ids for role, ids in held.items() if action in MAY[role]))
 
 
-def visible(table: sa.Table | Alias, principal: Principal, action: Action, at: datetime) -> ColumnElement[bool]:
+def visible(table: sa.Table | Alias, principal: Principal, action: Action, at: _Moment) -> ColumnElement[bool]:
     """Say the same in SQL, for every SELECT and EXISTS over a table of the catalogue.
 
     Parameters
@@ -179,6 +180,8 @@ def visible(table: sa.Table | Alias, principal: Principal, action: Action, at: d
         A table of records or of their parts, or an alias of one. Files and thumbnails need READ even where
         DISCOVER is asked. A member is seen if public or by those who have the record by a role. A relation
         is seen if what it leads to is, or lies elsewhere.
+    at
+        The moment, or a parameter (an `Instant`) that is bound to it when a statement that is kept is executed.
 
     Returns
     -------
@@ -189,7 +192,7 @@ def visible(table: sa.Table | Alias, principal: Principal, action: Action, at: d
 
 
 @lru_cache(maxsize=256)  # a request asks for a few of them dozens of times; making one takes longer than many a query
-def _visible(table: sa.Table | Alias, principal: Principal, action: Action, at: datetime) -> ColumnElement[bool]:
+def _visible(table: sa.Table | Alias, principal: Principal, action: Action, at: _Moment) -> ColumnElement[bool]:
     base = table.element if isinstance(table, Alias) else table
     if principal.scopes is not None and action not in principal.scopes:
         return sa.false()
@@ -211,7 +214,7 @@ def _visible(table: sa.Table | Alias, principal: Principal, action: Action, at: 
 
 
 def _either(
-    table: sa.Table | Alias, principal: Principal, action: Action, at: datetime, *, public: bool = True
+    table: sa.Table | Alias, principal: Principal, action: Action, at: _Moment, *, public: bool = True
 ) -> ColumnElement[bool]:
     return sa.or_(
         sa.and_(table.c.dataset_id.is_not(None), _parent(table, datasets, principal, action, at, public=public)),
@@ -224,7 +227,7 @@ def _parent(
     records: sa.Table,
     principal: Principal,
     action: Action,
-    at: datetime,
+    at: _Moment,
     *,
     public: bool = True,
 ) -> ColumnElement[bool]:
@@ -235,7 +238,7 @@ def _parent(
 
 @lru_cache(maxsize=256)
 def _record(
-    table: Any, principal: Principal, action: Action, at: datetime, *, public: bool = True
+    table: Any, principal: Principal, action: Action, at: _Moment, *, public: bool = True
 ) -> ColumnElement[bool]:
     if principal.scopes is not None and action not in principal.scopes:
         return sa.false()
@@ -258,7 +261,7 @@ def _record(
 
 
 def _own_sql(
-    table: Any, principal: Principal, action: Action, at: datetime, *, public: bool = True
+    table: Any, principal: Principal, action: Action, at: _Moment, *, public: bool = True
 ) -> ColumnElement[bool]:
     if any(action in MAY[role] for role in principal.everywhere):
         return sa.true()
@@ -280,5 +283,6 @@ def _alias(table: sa.Table, purpose: str) -> Alias:
     return cast(Alias, table.alias(f"{table.name}_{purpose}"))
 
 
-def _since(moment: ColumnElement[Any], at: datetime) -> ColumnElement[bool]:
-    return sa.and_(moment.is_not(None), moment <= sa.literal(at, Instant()))
+def _since(moment: ColumnElement[Any], at: _Moment) -> ColumnElement[bool]:
+    bound = at if isinstance(at, sa.BindParameter) else sa.literal(at, Instant())
+    return sa.and_(moment.is_not(None), moment <= bound)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from pancommons.catalogue.identifiers import parse_identifier
 from pancommons.catalogue.records import File, Record, Thumbnail
 from pancommons.catalogue.tables import RECORDS, datasets, guards
 from pancommons.store.functions import among
+from pancommons.store.schema import Instant
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,34 @@ def file_place(connection: Connection, identifier: str, principal: Principal, at
     return None if row is None else file_of(row)
 
 
+def file_and_standing(
+    connection: Connection, identifier: str, principal: Principal, at: datetime
+) -> tuple[File, bool] | None:
+    """Return with one question what `file_place` does, and whether `unreadable` keeps the file's place back.
+
+    It is asked for every frame that is looked at, so that the statement is made once for a principal.
+    """
+    if "\0" in identifier:
+        return None
+    rows = connection.execute(_standing(principal), {"which": identifier, "moment": at}).all()
+    own = next((row for row in rows if row.identifier == identifier), None)
+    if own is None or not own.readable:
+        return None
+    return file_of(own), _kept_back([(row.own, row.readable) for row in rows])
+
+
+@lru_cache(maxsize=256)
+def _standing(principal: Principal) -> sa.Select[Any]:
+    """Select all records of the place of a file, ``which``, at a ``moment``."""
+    there, moment = parts.files.alias("there"), sa.bindparam("moment", type_=Instant())
+    beside = sa.and_(there.c.root == parts.files.c.root, there.c.path == parts.files.c.path)
+    return (
+        sa.select(there, *_decisions(there, principal, moment))
+        .select_from(parts.files.join(there, beside).join(datasets, datasets.c.id == there.c.dataset_id))
+        .where(parts.files.c.identifier == sa.bindparam("which"))
+    )
+
+
 def dataset_of(connection: Connection, identifier: str, principal: Principal, at: datetime) -> tuple[str, str] | None:
     """Return identifier and title of the dataset that a file is of; None if this principal may not discover it."""
     query = sa.select(datasets.c.identifier, datasets.c.title).join(
@@ -175,19 +205,28 @@ def unreadable(
     it but as a part of such datasets, or of deleted ones, alone. One that the catalogue does not know is not.
     """
     table = parts.files
-    readable = sa.case((visible(table, principal, Action.READ, at), 1), else_=0)
-    own = sa.case((sa.and_(table.c.role == "data", datasets.c.deleted_at.is_(None)), 1), else_=0)
-    query = sa.select(table.c.root, table.c.path, own, readable).join(datasets, datasets.c.id == table.c.dataset_id)
+    query = sa.select(table.c.root, table.c.path, *_decisions(table, principal, at))
+    query = query.join(datasets, datasets.c.id == table.c.dataset_id)
     known: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for root in {root for root, _ in places}:
         paths = [path for name, path in places if name == root]
         for row in connection.execute(query.where(table.c.root == root, among(table.c.path, paths))):
-            known.setdefault((row[0], row[1]), []).append((row[2], row[3]))
-    return {
-        place
-        for place, rows in known.items()
-        if any(own and not may for own, may in rows) or not any(may for _, may in rows)
-    }
+            known.setdefault((row.root, row.path), []).append((row.own, row.readable))
+    return {place for place, records in known.items() if _kept_back(records)}
+
+
+def _decisions(
+    files: Any, principal: Principal, at: datetime | sa.BindParameter[datetime]
+) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    """Say of a file's record, joined to its dataset, whether it is data of that, and whether it may be read."""
+    data = sa.and_(files.c.role == "data", datasets.c.deleted_at.is_(None))
+    may = visible(files, principal, Action.READ, at)
+    return sa.case((data, 1), else_=0).label("own"), sa.case((may, 1), else_=0).label("readable")
+
+
+def _kept_back(records: Collection[tuple[int, int]]) -> bool:
+    """Decide on a place by all its records, each whether it is data of a dataset, and whether it may be read."""
+    return any(own and not may for own, may in records) or not any(may for _, may in records)
 
 
 def thumbnail(connection: Connection, dataset: str, principal: Principal, at: datetime) -> Thumbnail | None:

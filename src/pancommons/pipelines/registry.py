@@ -58,6 +58,7 @@ def load(name: str) -> Pipeline:
     return pipeline
 
 
+@cache
 def _entry_points() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 

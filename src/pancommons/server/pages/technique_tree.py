@@ -36,7 +36,7 @@ def tree(ontology: Ontology, counts: Mapping[str, int], taken: Collection[str] =
     nodes = {
         pid: Node(pid, _name(ontology, pid), counts.get(pid, 0), pid in taken)
         for pid, lower in below.items()
-        if pid in taken or not any(counts.get(one) == counts[pid] for one in lower)
+        if pid in taken or not any(counts.get(one) == counts[pid] for one in lower & counts.keys())
     }
     while idle := _place(nodes, below, taken):
         for pid in idle:
@@ -61,17 +61,18 @@ def leaves(ontology: Ontology, counts: Mapping[str, int]) -> list[str]:
 
 def _place(nodes: Mapping[str, Node], below: Mapping[str, frozenset[str]], taken: Collection[str]) -> list[str]:
     """Put each node beneath another; return those that would have had some beneath them and have not."""
+    nearest: dict[str, str] = {}
+    for above in sorted(nodes, key=lambda one: (nodes[one].count, len(below[one]), one)):
+        for pid in below[above] & nodes.keys():
+            nearest.setdefault(pid, above)
     for node in nodes.values():
         node.beneath = []
-    for pid, node in sorted(nodes.items()):
-        above = [one for one in nodes if pid in below[one]]
-        if above:
-            parent = min(above, key=lambda one: (nodes[one].count, len(below[one]), one))
-            nodes[parent].beneath.append(node)
+    for pid in sorted(nearest):
+        nodes[nearest[pid]].beneath.append(nodes[pid])
     return [
         pid
         for pid, node in nodes.items()
-        if not node.beneath and pid not in taken and any(one in nodes for one in below[pid])
+        if not node.beneath and pid not in taken and not below[pid].isdisjoint(nodes)
     ]
 
 
