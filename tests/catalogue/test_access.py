@@ -22,7 +22,7 @@ from pancommons.catalogue.access import (
     allows,
     visible,
 )
-from pancommons.catalogue.read import resource
+from pancommons.catalogue.read import file_and_standing, file_place, resource, unreadable
 from pancommons.catalogue.tables import RECORDS, datasets, documents, instruments, samples
 from pancommons.store.engine import Database
 from pancommons.store.rows import insert_rows
@@ -140,7 +140,8 @@ def fill(connection: sa.Connection, world: dict[str, list[dict[str, Any]]]) -> N
         insert_rows(connection, parts.parameters, [{**parent, "name": "x", "number": 1.0, "derived": False}])
         insert_rows(connection, parts.members, [{**parent, "public": place % 2 == 0}])
         file = {"id": place, "dataset_id": key, "identifier": f"f{key}", "root": "r", "path": "p", "name": "p"}
-        insert_rows(connection, parts.files, [{**file, "role": "data", "missing": False}])
+        role = "linked" if place % 3 == 2 else "data"
+        insert_rows(connection, parts.files, [{**file, "role": role, "missing": False}])
     bounds.renew(connection, present, NOW)
 
 
@@ -198,6 +199,7 @@ def test_sql_equals_the_function(
                 count = sa.select(sa.func.count()).select_from(alias).where(visible(alias, principal, action, at))
                 assert connection.execute(count).scalar() == len([key for of, key in may if of == "dataset"])
             _parts_are_no_more_open(connection, principal, known, at)
+            _one_question_is_as_good_as_two(connection, principal, world["dataset"], at)
 
 
 def _parts_are_no_more_open(
@@ -224,6 +226,17 @@ def _parts_are_no_more_open(
     assert {row.dataset_id for row in members if row.public} <= may[Action.DISCOVER]
     if principal == ANONYMOUS:
         assert all(row.public for row in members)
+
+
+def _one_question_is_as_good_as_two(
+    connection: sa.Connection, principal: Principal, records: list[dict[str, Any]], at: datetime
+) -> None:
+    """All files of these worlds lie at one place."""
+    kept_back = bool(unreadable(connection, [("r", "p")], principal, at))
+    for name in (*(f"f{row['id']}" for row in records), "none"):
+        place = file_place(connection, name, principal, at)
+        both = file_and_standing(connection, name, principal, at)
+        assert both == (None if place is None else (place, kept_back)), (name, principal)
 
 
 @settings(
