@@ -9,9 +9,20 @@ from threading import Event
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
-from pancommons.server import contact, errors, files, health, metrics, oai, publishing, scoring, search, techniques
+from pancommons.server import (
+    carried,
+    contact,
+    errors,
+    files,
+    health,
+    metrics,
+    oai,
+    publishing,
+    scoring,
+    search,
+    techniques,
+)
 from pancommons.server.csrf import OwnPagesOnly
 from pancommons.server.description import describe
 from pancommons.server.federation import routes as federated
@@ -79,6 +90,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.runs, supervisor = open_desk(services)
     app.state.supervisor = supervisor
     app.state.readers = Readers(services.roots().folders.values())
+    app.mount("/static", carried.answer, name="static")  # first: a page asks for several
     for face in (oai, publishing, files, hdf5, health, metrics, contact):
         app.include_router(face.router)
     prefix = services.settings.server.search_prefix
@@ -96,7 +108,6 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(face.router)
     for part in (about, dataset, seen, records, persistent):  # last: a PID may look like any address
         app.include_router(part.pages)
-    app.mount("/static", StaticFiles(packages=[("pancommons.server", "static")]), name="static")
     errors.install(app)
     refusals.install(app)
     stepping_up.install(app)

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.routing import Match
 from starlette.types import Scope
 
+from pancommons.server.carried import version
 from pancommons.server.pages import shown
 from pancommons.server.pages.languages import LANGUAGES, language, translations
 from pancommons.server.services import Shared
@@ -52,8 +53,11 @@ class Page:
         self.language = language(request)
 
     def to(self, path: str, query: Mapping[str, Any] | None = None) -> str:
-        """Return the address of a path of ours, below the path the server is mounted at."""
-        asked = urlencode(query or {}, doseq=True)
+        """Return the address of a path of ours, below the path the server is mounted at.
+
+        That of a file of the package changes with what is in the file.
+        """
+        asked = urlencode(query or version(path), doseq=True)
         mounted: str = self.request.scope.get("root_path", "")
         return mounted + quote(path, safe="/:@%._-~") + (f"?{asked}" if asked else "")
 
