@@ -24,6 +24,7 @@ from pancommons.catalogue.search.parse import read_filter, read_where
 from pancommons.catalogue.search.query import Condition, Equals, Filter
 from pancommons.catalogue.search.ranking import CANDIDATES, having_any, hits, query_terms, scores_of
 from pancommons.catalogue.search.reading import FIRST, Reader
+from pancommons.catalogue.search.walking import count_ranges
 
 MOST = 10_000
 """So many records are given at most, whatever the limit."""
@@ -79,6 +80,7 @@ def search(
     asked = read_filter(model(kind), given, name=name)
     _check_rankable(asked, name)
     ground = Ground(connection.dialect.name, principal, at)
+    count_ranges(asked, ground, connection)
     if asked.query is None:
         return _answers(asked, _page(asked, ground, connection), ground, connection)
     wanted = query_terms(asked.query)
@@ -215,13 +217,15 @@ def _page(
 ) -> Select[Any]:
     """Select the ids of a page: filtered, then ordered, then cut."""
     table = ground.alias(TABLES[asked.model.name])
-    ids = sa.select(table.c.id).where(ground.seen(table), *restricted(asked, table, ground, connection))
+    most = min(asked.limit or MOST, MOST)
+    wanted = most + asked.skip if terms is None else None
+    ids = sa.select(table.c.id).where(ground.seen(table), *restricted(asked, table, ground, connection, wanted=wanted))
     if terms is not None:
         ids = ids.where(having_any(terms, asked.model, table, ground))
     if dataset is not None:
         ids = ids.where(table.c.dataset_id == dataset)
     ids = ids.order_by(*ordering(asked.order, asked.model, table, ground))
-    ids = ids.limit(min(asked.limit or MOST, MOST))
+    ids = ids.limit(most)
     return ids.offset(asked.skip) if asked.skip else ids
 
 

@@ -2,7 +2,8 @@
 
 SQLite looks through records one by one and asks each EXISTS in turn. Where one of them holds for few records,
 beginning with those is faster by orders of magnitude; where all hold for many, it is not. PostgreSQL finds out
-by itself from its statistics; for SQLite the ways through an index are tried, each to a small number of rows.
+by itself from its statistics, but for what `walking` says; for SQLite the ways through an index are tried, each to a
+small number of rows.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from sqlalchemy.sql.selectable import Alias, Select
 
 from pancommons.catalogue.search.filtering import condition, text_ids
 from pancommons.catalogue.search.ground import Ground
-from pancommons.catalogue.search.joining import NESTED, passes, required
+from pancommons.catalogue.search.joining import NESTED, passes, passes_each, required
 from pancommons.catalogue.search.mapping import LINKS, TABLES, TEXT_INDEXES
 from pancommons.catalogue.search.models import Model
 from pancommons.catalogue.search.query import All, Condition, Contains, Equals, Filter, Include, Text
+from pancommons.catalogue.search.walking import walks
 
 FEW = 20_000
 _GRAM = 3
@@ -57,7 +59,13 @@ class _Way:
 
 
 def restricted(
-    asked: Filter, table: Alias, ground: Ground, connection: Connection, *, all_of_them: bool = False
+    asked: Filter,
+    table: Alias,
+    ground: Ground,
+    connection: Connection,
+    *,
+    all_of_them: bool = False,
+    wanted: int | None = None,
 ) -> list[ColumnElement[bool]]:
     """Say what a row must fulfil, as `joining.passes`, beginning with what holds for few.
 
@@ -65,10 +73,14 @@ def restricted(
     ----------
     all_of_them
         All records will be looked at, as for a count: then an index helps even if it gives many.
+    wanted
+        So many records will be looked at, the first in the order asked for.
     """
     if ground.dialect != "sqlite":
         ways = [_condition_way(part, asked.model, table, ground) for part in _parts(asked)]
         hints = [table.c.id.in_(way.ids) for way in ways if way.ids is not None and not way.exact]
+        if wanted is not None and walks(asked, wanted, ground):
+            return [*passes_each(asked, table, ground), *hints]
         return [*passes(asked, table, ground), *hints]
     ways = _ways(asked, table, ground, connection)
     best = _best(ways, connection, all_of_them=all_of_them)

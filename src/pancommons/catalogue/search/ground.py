@@ -17,6 +17,7 @@ from pancommons.catalogue.access import ANONYMOUS, Action, Principal, visible
 from pancommons.catalogue.parts import affiliations, keywords, parameters, persons
 from pancommons.catalogue.search.mapping import COLUMNS, NUMBERED
 from pancommons.catalogue.search.models import Kind, Model
+from pancommons.catalogue.search.query import Include
 from pancommons.catalogue.tables import techniques
 
 PANET = "http://purl.org/pan-science/PaNET/"
@@ -24,11 +25,18 @@ PANET = "http://purl.org/pan-science/PaNET/"
 
 @dataclass(frozen=True)
 class Ground:
-    """Who asks which kind of database, and when; made for one request."""
+    """Who asks which kind of database, and when; made for one request.
+
+    Attributes
+    ----------
+    counted
+        How many parameters an include asks for, where `walking` counted them.
+    """
 
     dialect: str
     principal: Principal
     at: datetime
+    counted: dict[Include, int] = field(default_factory=dict, repr=False)
     _taken: Counter[sa.Table] = field(default_factory=Counter, repr=False)
     _first: set[Alias] = field(default_factory=set, repr=False)
     _seen: dict[Alias, ColumnElement[bool]] = field(default_factory=dict, repr=False)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import Alias
 
+from pancommons.catalogue.search import walking
 from pancommons.catalogue.search.filtering import condition
 from pancommons.catalogue.search.ground import Ground, keywords_of
 from pancommons.catalogue.search.mapping import LINKS, TABLES
@@ -49,13 +50,50 @@ def required(include: Include, model: Model, table: Alias, ground: Ground, depth
     return sa.exists().where(*joined(include, model, table, child, ground), *asked)
 
 
+def passes_each(
+    asked: Filter, table: Alias, ground: Ground, key: ColumnElement[int] | None = None
+) -> list[ColumnElement[bool]]:
+    """Say the same, so that PostgreSQL asks it of each row at hand where it would gather too many from below.
+
+    Parameters
+    ----------
+    key
+        The id of the row, as the table that led to it has it: what can be said of that, the row is not read for.
+    """
+    parts = [] if asked.where is None else [condition(asked.where, asked.model, table, ground)]
+    key = table.c.id if key is None else key
+    return parts + [_required_of_each(one, asked.model, table, ground, key) for one in asked.include if one.requires]
+
+
+def _required_of_each(
+    include: Include, model: Model, table: Alias, ground: Ground, key: ColumnElement[int]
+) -> ColumnElement[bool]:
+    count = walking.counted(include, ground)
+    if count <= walking.ENOUGH:
+        return required(include, model, table, ground)
+    if include in ground.counted and count <= walking.FEW:
+        found = key.in_(walking.with_one(include, ground, walking.FEW))
+        return found.is_(sa.true())  # PostgreSQL makes no join of what IS TRUE, nor of what has an OFFSET
+    child = ground.alias(TABLES[include.relation.model])
+    joining, child_key = _led_to(include, model, table, child, ground)
+    asked = [ground.seen(child), *passes_each(include.scope, child, ground, child_key)]
+    return sa.select(sa.literal_column("1")).where(*joining, *asked).offset(sa.literal_column("0")).exists()
+
+
 def joined(include: Include, model: Model, table: Alias, child: Alias, ground: Ground) -> list[ColumnElement[bool]]:
     """Join a row with its partners."""
+    return _led_to(include, model, table, child, ground)[0]
+
+
+def _led_to(
+    include: Include, model: Model, table: Alias, child: Alias, ground: Ground
+) -> tuple[list[ColumnElement[bool]], ColumnElement[int]]:
+    """Join a row with its partners; return also the id of a partner, as near as possible to the row."""
     link = LINKS[model.name, include.relation.name]
     if link.through is None:
-        return [table.c[link.near] == child.c[link.far]]
+        return [table.c[link.near] == child.c[link.far]], child.c.id
     between = ground.alias(link.through)
-    return [between.c[link.near] == table.c.id, child.c.id == between.c[link.far]]
+    return [between.c[link.near] == table.c.id, child.c.id == between.c[link.far]], between.c[link.far]
 
 
 def fields(asked: Filter, table: Alias, ground: Ground) -> list[ColumnElement[Any]]:
@@ -117,12 +155,18 @@ def _partners(
         shown.append(child.c.id.label(KEY))
     rows = sa.select(*shown).where(*joined(group[0], model, table, child, ground), ground.seen(child))
     if not whole and all(include.requires for include in group):
-        rows = rows.where(sa.or_(*(sa.and_(*passes(include.scope, child, ground)) for include in group)))
+        asked = (_asked_of_partners(include, model, child, ground) for include in group)
+        rows = rows.where(sa.or_(*(sa.and_(*parts) for parts in asked)))
     most = min(scope.limit or MOST_CHILDREN, MOST_CHILDREN) if relation.many else 1
     rows = rows.order_by(*ordering(scope.order, scope.model, child, ground)).limit(most)
     if scope.skip:
         rows = rows.offset(scope.skip)
     return json_list(rows.correlate(table))
+
+
+def _asked_of_partners(include: Include, model: Model, child: Alias, ground: Ground) -> list[ColumnElement[bool]]:
+    each = walking.counted(include, ground) > walking.enough(model)
+    return (passes_each if each else passes)(include.scope, child, ground)
 
 
 def grouped(includes: Sequence[Include]) -> list[list[Include]]:
