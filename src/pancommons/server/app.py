@@ -57,16 +57,20 @@ from pancommons.server.signin import device_routes as device
 from pancommons.server.signin import me, stepping_up
 from pancommons.server.signin import routes as sign_in
 from pancommons.server.signin.desk import Desk
+from pancommons.server.warming import Warming
 
 
 def create_app(services: Services) -> FastAPI:
     """Put the application together around what is opened already."""
     federation = federated.Federation(services.settings.providers)
+    warming = Warming(services)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         supervisor.start()
+        warming.start()
         yield
+        await run_sync(warming.stop)
         await run_sync(supervisor.stop)
         app.state.runs.close()
         app.state.readers.close()

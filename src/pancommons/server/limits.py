@@ -273,7 +273,7 @@ def refusal(request: Request, wait: float) -> Response:
 async def _who(request: Request) -> Visitor:
     """Find who asks, once for all that answers; whoever shows what is not valid is refused by that, not here."""
     try:
-        return await run_sync(visitor, request, now())
+        return await visitor(request, now())
     except (HTTPException, TookTooLong):
         del request.state.visitor
         return NOBODY

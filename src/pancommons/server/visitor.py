@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
@@ -48,14 +49,22 @@ class Visitor:
 NOBODY = Visitor(ANONYMOUS, None, "nothing")
 
 
-def visitor(request: Request, at: Now) -> Visitor:
-    """Decide who asks, once for a request.
+async def visitor(request: Request, at: Now) -> Visitor:
+    """Decide who asks, once for a request; only what has to be looked up takes a way to another thread and back.
 
     Raises
     ------
     HTTPException
         With 401, if a token is shown that is none, or no more; what then answers takes the visitor for anybody.
     """
+    nothing = bearer(request) is None and cookies.shown(request, cookies.SESSION) is None
+    if nothing or hasattr(request.state, "visitor"):
+        return decide(request, at)
+    return await run_sync(decide, request, at)
+
+
+def decide(request: Request, at: datetime) -> Visitor:
+    """Do what `visitor` does, in this thread."""
     known: Visitor | None = getattr(request.state, "visitor", None)
     if known is None:
         request.state.visitor = NOBODY

@@ -55,6 +55,8 @@ numbers = st.floats(-1e12, 1e12)
 PANET = "http://purl.org/pan-science/PaNET/PaNET0"
 techniques = [Technique(pid=f"{PANET}{n}", name=f"technique {n}") for n in (1001, 1002, 1003)]
 
+ORCIDS = ("0000-0002-1825-0097", "0000-0001-5109-3700", "0000-0002-1694-233X")  # no two people have the same
+
 
 def several(prefix: str, most: int) -> Any:
     return st.lists(st.integers(0, most).map(lambda n: f"{prefix}/{n}"), unique=True, max_size=3).map(tuple)
@@ -71,8 +73,8 @@ def worlds(draw: Any) -> list[Record]:
     made: list[Record] = [Instrument(pid=f"instrument/{n}", name=draw(names), facility=draw(names)) for n in range(2)]
     start = draw(moments)
     people = [
-        Person(pid=f"person/{n}", full_name=draw(names), orcid=draw(st.sampled_from([None, "0000-0002-1825-0097"])))
-        for n in range(3)
+        Person(pid=f"person/{n}", full_name=draw(names), orcid=draw(st.sampled_from([None, orcid])))
+        for n, orcid in enumerate(ORCIDS)
     ]
     institutes = [Affiliation(pid=f"institute/{n}", name=draw(names), city=draw(st.none() | names)) for n in range(2)]
     public = terms(start)

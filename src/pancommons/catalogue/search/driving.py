@@ -76,11 +76,11 @@ def restricted(
     wanted
         So many records will be looked at, the first in the order asked for.
     """
+    if wanted is not None and walks(asked, wanted, ground):
+        return passes_each(asked, table, ground)
     if ground.dialect != "sqlite":
         ways = [_condition_way(part, asked.model, table, ground) for part in _parts(asked)]
         hints = [table.c.id.in_(way.ids) for way in ways if way.ids is not None and not way.exact]
-        if wanted is not None and walks(asked, wanted, ground):
-            return [*passes_each(asked, table, ground), *hints]
         return [*passes(asked, table, ground), *hints]
     ways = _ways(asked, table, ground, connection)
     best = _best(ways, connection, all_of_them=all_of_them)

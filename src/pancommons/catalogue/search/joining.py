@@ -77,7 +77,8 @@ def _required_of_each(
     child = ground.alias(TABLES[include.relation.model])
     joining, child_key = _led_to(include, model, table, child, ground)
     asked = [ground.seen(child), *passes_each(include.scope, child, ground, child_key)]
-    return sa.select(sa.literal_column("1")).where(*joining, *asked).offset(sa.literal_column("0")).exists()
+    found = sa.select(sa.literal_column("1")).where(*joining, *asked)
+    return (found if ground.dialect == "sqlite" else found.offset(sa.literal_column("0"))).exists()
 
 
 def joined(include: Include, model: Model, table: Alias, child: Alias, ground: Ground) -> list[ColumnElement[bool]]:

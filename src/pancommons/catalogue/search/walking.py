@@ -39,8 +39,6 @@ def count_ranges(asked: Filter, ground: Ground, connection: Connection) -> None:
 
     Those of the first level are counted only where nothing else is asked for: it is not known how many have both.
     """
-    if ground.dialect != "postgresql":
-        return
     ways = [include for one in asked.include for include in _ranges(one.scope)]
     if (way := _only(asked)) is not None:
         ways.append(way)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pancommons.nexus.serving.budget import Budget, Clock, Refused
 from pancommons.nexus.serving.chunks import MEDIA_TYPE, chunks
 from pancommons.nexus.serving.frames import frame
 from pancommons.nexus.serving.ground import Ground
+from pancommons.nexus.serving.layout import layout
 from pancommons.nexus.serving.looking import Page, look
 from pancommons.nexus.serving.open_files import OpenFiles
 from pancommons.nexus.serving.picture import picture
@@ -42,7 +43,7 @@ class Asked:
         Path of the file, which is checked against the roots too.
     what
         ``attr``, ``meta``, ``data``, ``stats``, ``paths``, ``frame`` or ``chunks``; ``look`` for all that a page
-        shows, ``picture`` for what is drawn there.
+        shows, ``picture`` for what is drawn there; ``layout`` for where the chunks lie, nothing where that is not told.
     path
         Inside the file.
     denied
@@ -172,6 +173,9 @@ def _values(asked: Asked, walk: Walk, found: Entity) -> tuple[bytes, dict[str, s
     if asked.what == "stats":
         told = statistics(found.thing, asked.selection, walk.budget, walk.clock)
         return encoding.as_json(told), dict(_JSON)
+    if asked.what == "layout":
+        known = layout(found.thing, str(found.file))
+        return b"" if known is None else known.packed(), {}
     if asked.what == "chunks":
         return chunks(found.thing, asked.selection, walk.budget), {"Content-Type": MEDIA_TYPE}
     if asked.what == "frame":
@@ -190,15 +194,23 @@ def _values(asked: Asked, walk: Walk, found: Entity) -> tuple[bytes, dict[str, s
 
 
 def _tag(asked: Asked, walk: Walk) -> str:
-    """Return a name of the answer that changes when the request or a file it is taken from does.
+    return tag(asked, walk.ground.touched.values(), 0 if walk.settled else walk.began)
 
-    What was changed just now may change again without showing: of that, each answer has a name of its own.
+
+def tag(asked: Asked, files: Iterable[Seen], once: int = 0) -> str:
+    """Return a name of an answer that changes when the request or a file it is taken from does.
+
+    Parameters
+    ----------
+    files
+        Those that were looked into, as they were seen.
+    once
+        What was changed just now may change again without showing: of that, each answer has a name of its own, and
+        this is when it was begun, in ns since 1970.
     """
     request = replace(asked, unless=(), denied=())
-    files = [(known[0], *known[2:]) for known in sorted(walk.ground.touched.values())]
-    once = 0 if walk.settled else walk.began
-    told = repr((_VERSION, once, request, files)).encode("utf-8", "surrogateescape")
-    return f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"'
+    told = repr((_VERSION, once, request, [(known[0], *known[2:]) for known in sorted(files)]))
+    return f'"{hashlib.blake2b(told.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()}"'
 
 
 def _touched(ground: Ground) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pancommons.nexus.serving.answering import Answer, Asked
 from pancommons.nexus.serving.seen import seen, settled
 
-_KINDS = frozenset({"frame", "stats", "picture", "look"})
+_KINDS = frozenset({"frame", "stats", "picture", "look", "layout"})
 _MOST_BYTES = 64 << 20
 _SHARE = 8
 _EACH = 1024  # what an entry takes beside its texts and its body, about

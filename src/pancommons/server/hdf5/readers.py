@@ -91,6 +91,10 @@ class Readers:
         self.kept.keep(asked, answer, began)
         return answer
 
+    def may_read(self, real: str) -> bool:
+        """Say whether a file, links in its path resolved, lies in a folder that they may read from."""
+        return any(real.startswith(os.path.realpath(root).rstrip("/") + "/") for root in self._roots)
+
     def close(self) -> None:
         """End all readers."""
         self._closed = True

@@ -7,10 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from pancommons.nexus.serving.answering import Answer
 from pancommons.server.errors import error_object
 from pancommons.server.hdf5.asking import Ask
+from pancommons.server.hdf5.passing import Passed
 
 router = APIRouter(prefix="/hdf5/{file_id}")
 
@@ -78,8 +80,27 @@ def paths(ask: Ask, path: Inside = "/", resolve_links: Links = "only_valid") -> 
     return _sent(ask("paths", path=path, resolve_links=resolve_links))
 
 
+class _Parts(Response):
+    """An answer in several parts, none of which is copied to be sent; the first is its header."""
+
+    def __init__(self, found: Passed) -> None:
+        size = len(found.body) + sum(map(len, found.stored))
+        headers = {"Cache-Control": "private, no-cache", **found.headers, "Content-Length": str(size)}
+        super().__init__(None, found.status, headers)
+        self._parts = [found.body, *found.stored]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and let go of each part once it is sent."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        while self._parts:
+            part = self._parts.pop(0)
+            await send({"type": "http.response.body", "body": part, "more_body": bool(self._parts)})
+
+
 def _sent(found: Answer) -> Response:
     """Send an answer; say why not as all of the server does, and in ``message`` where the viewer looks for it."""
+    if isinstance(found, Passed):
+        return _Parts(found)
     if found.problem is None:
         return Response(found.body, found.status, {"Cache-Control": "private, no-cache", **found.headers})
     told: dict[str, object] = json.loads(bytes(error_object(found.status, found.problem).body))

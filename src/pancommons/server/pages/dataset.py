@@ -61,7 +61,7 @@ def dataset(key: str, request: Request, page: Paged, shared: Shared, who: Who, a
         elif wanted in FORMS:
             answer = _form(connection, found, page, at, wanted)
         else:
-            answer = _shown(connection, found, page, who, at)
+            answer = shown(connection, found, page, who, at)
     answer.headers["Vary"] = "Accept, Accept-Language, Cookie, Authorization"
     return answer
 
@@ -130,10 +130,10 @@ def _again(
     with shared.database.read(STATEMENT_SECONDS) as connection:
         found = _there(connection, key, who, at)
         field = "day" if wrong.field == "open_from" else str(wrong.field)
-        return _shown(connection, found, page, who, at, status=422, wrong={field: wrong.problem}, given=given)
+        return shown(connection, found, page, who, at, status=422, wrong={field: wrong.problem}, given=given)
 
 
-def _shown(
+def shown(
     connection: Connection,
     found: Found,
     page: Page,
@@ -144,6 +144,7 @@ def _shown(
     wrong: dict[str, str] | None = None,
     given: dict[str, str] | None = None,
 ) -> Response:
+    """Make the page of a dataset, where something was wrong with what was given and why."""
     told = view(connection, found, page.shared.site(page.request), who, at)
     answer = page.render(
         "dataset/page.html",

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from pancommons.server.pages.frame import Page
 from pancommons.server.services import now, services
-from pancommons.server.visitor import NOBODY, Visitor, visitor
+from pancommons.server.visitor import NOBODY, Visitor, decide
 
 
 def problem_page(request: Request, status: int, message: str, reference: str | None = None) -> HTMLResponse:
@@ -45,6 +45,6 @@ def problem_page(request: Request, status: int, message: str, reference: str | N
 def _asking(request: Request) -> Visitor:
     """Return who asks; what is shown and no good is no reason not to say what went wrong."""
     try:
-        return visitor(request, now())
+        return decide(request, now())
     except HTTPException:
         return NOBODY

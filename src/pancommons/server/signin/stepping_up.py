@@ -24,7 +24,7 @@ from pancommons.server.signin.desk import AtDesk, Desk, desk
 from pancommons.server.signin.pending import Begun
 from pancommons.server.signin.provider import Proof
 from pancommons.server.signin.verifying import LEEWAY, Refused
-from pancommons.server.visitor import Asking, Visitor, visitor
+from pancommons.server.visitor import Asking, Visitor, decide
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -102,7 +102,7 @@ def install(app: FastAPI) -> None:
         shared, at_desk = services(request), desk(request)
         one = at_desk.providers.get(error.provider)
         if "text/html" in request.headers.get("accept", ""):
-            page = Page(request, shared, visitor(request, now()))
+            page = Page(request, shared, decide(request, now()))
             title = one.told.title if one else ""
             query = {"again": "true", "next": _page_before(request)}
             there = page.to(f"/signin/{error.provider}/start", query) if one else page.to("/signin", query)
