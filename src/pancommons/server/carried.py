@@ -27,7 +27,7 @@ from pancommons.server.sending import unchanged
 _BELOW = "/static/"
 _BLOCK = 1 << 16
 _KEPT = "public, max-age=31536000, immutable"
-_METHODS = ("GET", "HEAD")
+_ALLOWED = {"Allow": "GET, HEAD"}
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await WebSocketClose()(scope, receive, send)
         return
     request = Request(scope, receive)
-    if request.method not in _METHODS:
-        raise HTTPException(405, headers={"Allow": ", ".join(_METHODS)})
+    if request.method not in ("GET", "HEAD"):
+        raise HTTPException(405, headers=_ALLOWED)
     file = carried().get(below(scope).removeprefix("/"))
     if file is None:
         raise HTTPException(404)
