@@ -22,7 +22,8 @@ from pancommons.catalogue.access import ANONYMOUS, Action
 from pancommons.server import limits as limiting
 from pancommons.server import metrics
 from pancommons.server.app import create_app
-from pancommons.server.limits import TABLE, Buckets, Limited, Rules, key_of
+from pancommons.server.buckets import Buckets, Table
+from pancommons.server.limits import TABLE, Limited, Rules, key_of
 from pancommons.server.lines import Full, Line
 from pancommons.server.services import Services
 from pancommons.server.signin import tokens
@@ -68,12 +69,13 @@ def test_a_bucket_empties_and_fills_with_time() -> None:
 
 def test_many_addresses_do_not_take_memory_without_end() -> None:
     clock = Clock()
-    buckets = Buckets(Rate(a_second=1, at_once=2), most=100, clock=clock)
+    table = Table(100)
+    buckets = Buckets(Rate(a_second=1, at_once=2), table, clock=clock)
     assert [buckets.take("the one that stays") for _ in range(3)] == [0, 0, 1]
     for number in range(1000):
         assert buckets.take(f"address 10.0.{number >> 8}.{number & 255}") == 0
         assert buckets.take("the one that stays") > 0, "whoever goes on is not forgotten"
-    assert len(buckets) == 100
+    assert len(table) == 100
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def served(told: Limits, readers: int, monkeypatch: pytest.MonkeyPatch) -> Itera
     """Serve what takes until the event is set, to visitors who say who they are."""
     app, over, ended = FastAPI(), threading.Event(), threading.Event()
 
-    def said(request: Request, at: datetime) -> Visitor:
+    async def said(request: Request, at: datetime) -> Visitor:
         return account(int(request.headers["visitor"]))
 
     @app.get("/hdf5/{file_id}/{what}")

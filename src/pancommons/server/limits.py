@@ -1,8 +1,8 @@
 """How much one visitor may ask for, so that nobody keeps the others from anything.
 
 A visitor is an account, or the address of whoever is not signed in. Each has a bucket for every kind of request; it
-empties with each request and fills with time. What takes long is done for a few at a time, and for all visitors in
-turn. All of this is in the memory of one process; whoever uses this machine without signing in is not limited.
+empties with each request and fills with time, see `pancommons.server.buckets`. What takes long is done for a few at a
+time in each process, and for all visitors in turn. Whoever uses this machine without signing in is not limited.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import math
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -24,6 +23,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pancommons.base.settings import Limits, Rate
+from pancommons.server.buckets import Buckets, Table
 from pancommons.server.errors import told
 from pancommons.server.lines import Full, Line
 from pancommons.server.mounting import FORWARDED, below
@@ -39,10 +39,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TOO_MUCH = later("You ask for much at once: wait a moment, then try again.")
 
-_KEPT = 10_000
-"""Visitors that are remembered; the one who asked longest ago is forgotten first."""
-_QUIET = 60.0
-"""Seconds for which a refusal is not logged again."""
 _THREADS = 24
 """Searches at a time, which leaves some of the threads of the server to pages that take no time."""
 
@@ -119,55 +115,6 @@ class Rules:
         return next(found, None)
 
 
-@dataclass
-class _Bucket:
-    """What a visitor has left; ``told`` is when it was last logged that there is nothing."""
-
-    left: float
-    at: float
-    told: float = -math.inf
-
-
-class Buckets:
-    """A bucket for each visitor, of those that asked last.
-
-    Parameters
-    ----------
-    clock
-        Seconds that only grow.
-    """
-
-    def __init__(self, rate: Rate, most: int = _KEPT, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate, self._most, self._clock = rate, most, clock
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._buckets)
-
-    def take(self, key: str, cost: float = 1.0) -> float:
-        """Take from a visitor's bucket; return 0, or after how many seconds there is enough, and take nothing."""
-        at, whole = self._clock(), float(self._rate.at_once)
-        bucket = self._buckets.pop(key, None) or _Bucket(whole, at)
-        self._buckets[key] = bucket
-        if len(self._buckets) > self._most:
-            self._buckets.popitem(last=False)
-        bucket.left = min(whole, bucket.left + (at - bucket.at) * self._rate.a_second)
-        bucket.at = at
-        cost = min(cost, whole)
-        if bucket.left >= cost:
-            bucket.left -= cost
-            return 0.0
-        return (cost - bucket.left) / self._rate.a_second
-
-    def is_news(self, key: str) -> bool:
-        """Say whether nobody was told for a while that this visitor is refused; now somebody is."""
-        bucket, at = self._buckets[key], self._clock()
-        news = at - bucket.told > _QUIET
-        if news:
-            bucket.told = at
-        return news
-
-
 def key_of(who: Visitor, address: str | None) -> str:
     """Name a visitor: by their account, or by their address, of which the network counts where it is IPv6."""
     if who.account is not None:
@@ -192,12 +139,20 @@ class Limited:
         Of the search API.
     readers
         How many HDF5 files can be read at a time; one of them is never the same visitor's as the others.
+    table
+        What visitors have left, shared with the other processes of the server.
     clock
         Seconds that only grow.
     """
 
     def __init__(
-        self, app: ASGIApp, limits: Limits, prefix: str, readers: int, clock: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        prefix: str,
+        readers: int,
+        table: Table | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app, self._rules = app, Rules(prefix)
         rates: Mapping[Kind, Rate] = {
@@ -206,7 +161,8 @@ class Limited:
             "reading": limits.reading,
             "runs": limits.runs,
         }
-        self._buckets = {kind: Buckets(rate, clock=clock) for kind, rate in rates.items()}
+        table = Table() if table is None else table
+        self._buckets = {kind: Buckets(rate, table, kind, clock) for kind, rate in rates.items()}
         self._lines = {
             "search": Line(_THREADS, _THREADS // 2),
             "reading": Line(readers, max(1, readers - 1)),
