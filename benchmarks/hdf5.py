@@ -1,7 +1,16 @@
 """Frames over HTTP against h5grove's own router: the same bitshuffle-lz4 stack, one client, both servers on loopback.
 
-Server time is that of a request on loopback, from asking to the last byte, less that of an empty answer of the same
-server; the median over frames that were not read before by that server. Files are in the page cache for both. The
+Two things are measured of each frame, both servers in turn, and the medians over the frames compared.
+
+*Server time* is that of a request on loopback by the clock, from asking to the last byte, less that of an empty answer
+of the same server, asked just before. The client (httpx, in this process) takes its own time within that to receive the
+bytes; how much is told beside it. The bars are for this.
+
+*CPU time* is what all processes of a server (ours: the server and its readers) spend on a frame, nothing taken off.
+
+No frame was asked for before in the same way, and no answer is kept: a chunk is read from the file for each request.
+One frame that is not counted comes first: by then both have imported what they need, and our server knows where the
+chunks of the dataset lie, which it keeps as long as the file is the same. Files are in the page cache for both. The
 bars are for bitshuffle with LZ4; the other filters that detectors use are told beside them.
 """
 
@@ -14,7 +23,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -23,6 +33,7 @@ from typing import Any
 import h5py
 import hdf5plugin
 import httpx
+import psutil
 from tests.nexus.detector import write_frames
 
 from benchmarks import Row
@@ -65,23 +76,87 @@ def measure() -> Iterator[Row]:
         root = Path(place) / "data"
         root.mkdir()
         _stack(root / "stack.h5")
-        with _peer(root) as peer, _ours(Path(place), root) as (ours, identifier):
-            theirs = _asked(peer, "/data", {"file": "stack.h5", "path": "/v", "format": "bin"}, "/nothing")
-            plain = _asked(ours, f"/hdf5/{identifier}/data", {"path": "/v", "format": "bin"}, "/nothing")
-            chunks = _asked(ours, f"/hdf5/{identifier}/chunks", {"path": "/v"}, "/nothing")
-            frame = _asked(ours, f"/hdf5/{identifier}/frame", {"path": "/v", "max_px": MAX_PX}, "/nothing")
+        with _peer(root) as peer, _ours(Path(place), root) as ours:
+            data, own = "/data", f"/hdf5/{ours.file}"
+            theirs, chunks, plain, frame = _asked(
+                FRAMES,
+                Question(peer, data, {"file": "stack.h5", "path": "/v", "format": "bin"}),
+                Question(ours, f"{own}/chunks", {"path": "/v"}),
+                Question(ours, f"{own}/data", {"path": "/v", "format": "bin"}),
+                Question(ours, f"{own}/frame", {"path": "/v", "max_px": MAX_PX}),
+            )
+            print(f"    h5grove: {theirs}")
+            for name, found in (("data", plain), ("chunks", chunks), ("frame", frame)):
+                print(f"    {name}: {found}; h5grove takes {_times(theirs, found)}")
             for name, (frames, _) in OTHERS.items():
-                told = {"path": f"/{name}"}
-                they = _asked(peer, "/data", {"file": "stack.h5", "format": "bin", **told}, "/nothing", frames)
-                we = _asked(ours, f"/hdf5/{identifier}/chunks", told, "/nothing", frames)
-                print(f"    {name}: {we[0]:.1f} ms, {we[1] / 1e6:.2f} MB; h5grove {they[0]:.1f} ms", end="")
-                print(f" ({they[0] / we[0]:.1f} times), {they[1] / 1e6:.2f} MB ({they[1] / we[1]:.1f} times)")
-    for name, (ms, size) in (("data", plain), ("chunks", chunks), ("frame", frame)):
-        print(f"    {name}: {ms:.1f} ms, {size / 1e6:.2f} MB; h5grove {theirs[0]:.1f} ms, {theirs[1] / 1e6:.2f} MB")
-    yield Row("chunk as stored: server time", theirs[0] / chunks[0], 10, f"{chunks[0]:.1f} ms against {theirs[0]:.1f}")
-    yield Row("chunk as stored: bytes", theirs[1] / chunks[1], 4, f"{chunks[1]} against {theirs[1]}")
-    yield Row(f"frame of {MAX_PX} pixels: bytes", theirs[1] / frame[1], 10, f"{frame[1]} against {theirs[1]}")
-    yield Row("frame in full: server time", theirs[0] / plain[0], 1, f"{plain[0]:.1f} ms against {theirs[0]:.1f}")
+                they, we = _asked(
+                    frames,
+                    Question(peer, data, {"file": "stack.h5", "path": f"/{name}", "format": "bin"}),
+                    Question(ours, f"{own}/chunks", {"path": f"/{name}"}),
+                )
+                print(f"    chunks of {name}: {we}; h5grove: {they}, {_times(they, we)}")
+    yield _row("chunk as stored: server time", theirs, chunks, 10)
+    yield Row("chunk as stored: bytes", theirs.size / chunks.size, 4, detail=f"{chunks.size} against {theirs.size}")
+    yield Row(
+        f"frame of {MAX_PX} pixels: bytes", theirs.size / frame.size, 10, detail=f"{frame.size} against {theirs.size}"
+    )
+    yield _row("frame in full: server time", theirs, plain, 1)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server that listens: its address, its process, and what it calls the file."""
+
+    address: str
+    process: int
+    file: str = ""
+
+    def cpu(self) -> float:
+        """Return the CPU milliseconds of all its processes until now."""
+        found = psutil.Process(self.process)
+        return sum(_spent(one.pid) for one in [found, *found.children(recursive=True)])
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a server, for one frame after the other."""
+
+    server: Serving
+    path: str
+    asked: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a frame costs.
+
+    Attributes
+    ----------
+    ms, cpu
+        Server time and CPU time, in milliseconds.
+    client
+        CPU milliseconds of the client, which are within the server time.
+    size
+        Bytes of the answer.
+    """
+
+    ms: float
+    cpu: float
+    client: float
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.ms:.1f} ms (client {self.client:.1f}), CPU {self.cpu:.1f} ms, {self.size / 1e6:.2f} MB"
+
+
+def _row(name: str, theirs: Cost, ours: Cost, bar: float) -> Row:
+    cpu = f"CPU {ours.cpu:.1f} ms against {theirs.cpu:.1f}, {theirs.cpu / ours.cpu:.1f} times"
+    return Row(name, theirs.ms / ours.ms, bar, detail=f"{ours.ms:.1f} ms against {theirs.ms:.1f}; {cpu}")
+
+
+def _times(theirs: Cost, ours: Cost) -> str:
+    time, cpu, size = theirs.ms / ours.ms, theirs.cpu / ours.cpu, theirs.size / ours.size
+    return f"{time:.1f} times the time, {cpu:.1f} times the CPU, {size:.1f} times the bytes"
 
 
 def _stack(file: Path) -> None:
@@ -92,38 +167,62 @@ def _stack(file: Path) -> None:
             opened.create_dataset(name, data=opened["v"][:frames], chunks=(1, EDGE, EDGE), **options)
 
 
-def _asked(address: str, path: str, asked: dict[str, Any], empty: str, frames: int = FRAMES) -> tuple[float, int]:
-    """Return milliseconds and bytes of a frame."""
-    with httpx.Client(base_url=address, timeout=60, headers={"Accept-Encoding": "identity"}) as client:
-        client.get(path, params=asked | {"selection": "0"})
-        took, sizes, nothing = [], [], []
+def _asked(frames: int, *questions: Question) -> list[Cost]:
+    """Ask each question for one frame after the other, in turn."""
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(
+                httpx.Client(base_url=one.server.address, timeout=60, headers={"Accept-Encoding": "identity"})
+            )
+            for one in questions
+        ]
+        for client, one in zip(clients, questions, strict=True):
+            client.get(one.path, params=one.asked | {"selection": "0"}).raise_for_status()
+        noted: list[list[tuple[float, ...]]] = [[] for _ in questions]
         for index in range(1, frames):
-            began = time.perf_counter()
-            client.get(empty)
-            nothing.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            answer = client.get(path, params=asked | {"selection": str(index)})
-            took.append(time.perf_counter() - began)
-            answer.raise_for_status()
-            sizes.append(len(answer.content))
-    return (median(took) - median(nothing)) * 1000, round(median(sizes))
+            for client, one, note in zip(clients, questions, noted, strict=True):
+                note.append(_one(client, one, {"selection": str(index)}))
+    costs = []
+    for note in noted:
+        ms, nothing, cpu, own, size = (median(column) for column in zip(*note, strict=True))
+        costs.append(Cost(ms - nothing, cpu, own, round(size)))
+    return costs
+
+
+def _one(client: httpx.Client, question: Question, part: dict[str, str]) -> tuple[float, ...]:
+    """Return milliseconds of an answer and of an empty one, CPU milliseconds of server and client, and bytes."""
+    began = time.perf_counter()
+    client.get("/nothing")
+    nothing = time.perf_counter() - began
+    before, own = question.server.cpu(), time.thread_time()
+    began = time.perf_counter()
+    answer = client.get(question.path, params=question.asked | part)
+    took = time.perf_counter() - began
+    answer.raise_for_status()
+    own = time.thread_time() - own
+    return took * 1e3, nothing * 1e3, question.server.cpu() - before, own * 1e3, len(answer.content)
+
+
+def _spent(process: int) -> float:
+    """Return the CPU milliseconds of all threads of a process, in which Linux counts for itself (clock_gettime(3))."""
+    return time.clock_gettime_ns(~process << 3 | 2) / 1e6
 
 
 @contextmanager
-def _peer(root: Path) -> Iterator[str]:
-    with _process(["-c", _PEER, str(root)], dict(os.environ)) as address:
-        yield address
+def _peer(root: Path) -> Iterator[Serving]:
+    with _process(["-c", _PEER, str(root)], dict(os.environ)) as serving:
+        yield serving
 
 
 @contextmanager
-def _ours(place: Path, root: Path) -> Iterator[tuple[str, str]]:
+def _ours(place: Path, root: Path) -> Iterator[Serving]:
     home = place / "home"
     home.mkdir()
     (home / "pancommons.toml").write_text(f'[data_roots]\ndata = "{root}"\n')
     identifier = _catalogued(home / "pancommons.db")
     environment = {**os.environ, "PANCOMMONS_HOME": str(home), "PANCOMMONS_CONFIG": str(home / "pancommons.toml")}
-    with _process(["-c", _OURS], environment) as address:
-        yield address, identifier
+    with _process(["-c", _OURS], environment) as serving:
+        yield replace(serving, file=identifier)
 
 
 def _catalogued(file: Path) -> str:
@@ -148,7 +247,7 @@ def _catalogued(file: Path) -> str:
 
 
 @contextmanager
-def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[str]:
+def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[Serving]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -161,7 +260,7 @@ def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[str]
                 break
             except httpx.TransportError:
                 time.sleep(0.1)
-        yield address
+        yield Serving(address, process.pid)
     finally:
         process.terminate()
         process.wait()
