@@ -16,6 +16,7 @@ from pancommons.nexus.serving.budget import Refused
 from pancommons.nexus.serving.chunks import MEDIA_TYPE
 from pancommons.nexus.serving.layout import Layout
 from pancommons.nexus.serving.seen import Seen, marks, seen, settled
+from pancommons.nexus.serving.text import plain
 from pancommons.server.hdf5.readers import Readers
 
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -72,7 +73,7 @@ def _passed(asked: Asked, known: Answer, readers: Readers) -> Answer | None:
     try:
         head, places = layout.find(asked.selection, readers.budget)
     except Refused as error:
-        return Answer(error.status, problem=error.problem, touched=known.touched)
+        return Answer(error.status, problem=plain(error.problem), touched=known.touched)
     stored = _read(then, places)
     if stored is None:
         return None
@@ -86,11 +87,9 @@ def _read(then: Seen, places: Sequence[tuple[int, int]]) -> list[bytes] | None:
     except OSError:
         return None
     try:
-        if marks(os.fstat(file)) != then[1:]:
-            return None
         stored = [os.pread(file, size, begin) for begin, size in places]
         whole = all(len(one) == size for one, (_, size) in zip(stored, places, strict=True))
-        return stored if whole and marks(os.fstat(file)) == then[1:] else None
+        return stored if whole and marks(os.fstat(file)) == then[1:] else None  # it was the same until here
     except OSError:
         return None
     finally:
