@@ -69,6 +69,7 @@ class Server(BaseModel):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any that is free")
+    processes: int = Field(1, ge=1, le=64, description="how many answer; one for each core that is to be used")
     search_prefix: str = Field(
         "/search-api", pattern=r"^(/[\w.-]+)+$", description="path under which the PaNOSC search API answers"
     )

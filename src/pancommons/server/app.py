@@ -57,11 +57,18 @@ from pancommons.server.signin import device_routes as device
 from pancommons.server.signin import me, stepping_up
 from pancommons.server.signin import routes as sign_in
 from pancommons.server.signin.desk import Desk
+from pancommons.server.together import Together
 from pancommons.server.warming import Warming
 
 
-def create_app(services: Services) -> FastAPI:
-    """Put the application together around what is opened already."""
+def create_app(services: Services, together: Together | None = None) -> FastAPI:
+    """Put the application together around what is opened already.
+
+    Parameters
+    ----------
+    together
+        What it has in common with other processes of the same server; None where it is the only one.
+    """
     federation = federated.Federation(services.settings.providers)
     warming = Warming(services)
 
@@ -93,7 +100,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.sightings = Sightings(services.database, services.settings.audit.seen_days)
     app.state.runs, supervisor = open_desk(services)
     app.state.supervisor = supervisor
-    app.state.readers = Readers(services.roots().folders.values())
+    app.state.readers = Readers(services.roots().folders.values(), processes=together.count if together else 1)
     app.mount("/static", carried.answer, name="static")  # first: a page asks for several
     for face in (oai, publishing, files, hdf5, health, metrics, contact):
         app.include_router(face.router)
@@ -116,13 +123,19 @@ def create_app(services: Services) -> FastAPI:
     refusals.install(app)
     stepping_up.install(app)
 
-    app.add_middleware(Limited, limits=services.settings.limits, prefix=prefix, readers=app.state.readers.count)
+    app.add_middleware(
+        Limited,
+        limits=services.settings.limits,
+        prefix=prefix,
+        readers=app.state.readers.count,
+        table=together.table if together else None,
+    )
     app.add_middleware(OwnPagesOnly, services=services)
 
     app.add_middleware(Guarded)
     app.openapi = describe(app, prefix)  # type: ignore[method-assign]
     app.add_middleware(SearchPaths, prefix=prefix)
-    metrics.count_requests(app, metrics.Metrics(services.database, app.state.readers))
+    metrics.count_requests(app, metrics.Metrics(services.database, app.state.readers, together))
     app.state.metrics.registry.register(app.state.sightings.open)
     mount(app, services.settings.server)
     return app

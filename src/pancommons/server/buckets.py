@@ -52,7 +52,7 @@ class Table:
     def __init__(self, most: int = MOST, memory: int | None = None) -> None:
         self._groups = max(1, most // _TOGETHER)
         size = _SALT + self._groups * _TOGETHER * _ENTRY.size
-        self.memory = room.make(size) if memory is None else memory
+        self.memory = room.make(size) if memory is None else os.dup(memory)
         shared = room.enter(os.dup(self.memory)) if self.memory is not None else None
         self._bytes = mmap.mmap(-1, size) if shared is None else shared
         if memory is None:
@@ -62,8 +62,9 @@ class Table:
         return sum(entry[0] != 0 for entry in _ENTRY.iter_unpack(self._bytes[_SALT:]))
 
     def __del__(self) -> None:
-        if getattr(self, "memory", None) is not None:
-            os.close(self.memory)
+        memory = getattr(self, "memory", None)
+        if memory is not None:
+            os.close(memory)
 
     @contextmanager
     def bucket(self, key: str, whole: float, at: float) -> Iterator[_Named]:

@@ -1,16 +1,24 @@
-"""What the server counts of itself, in the text form of Prometheus: ``/metrics``."""
+"""What the server counts of itself, in the text form of Prometheus: ``/metrics``.
+
+Where several processes serve, each keeps its numbers in a file (`prometheus_client.multiprocess`), and whichever is
+asked tells the sums.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 
+import psutil
 import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
@@ -20,6 +28,7 @@ from pancommons.catalogue.access import Action, Principal, Role
 from pancommons.runs.tables import STATES, runs
 from pancommons.server.hdf5.readers import Readers
 from pancommons.server.limits import KINDS
+from pancommons.server.together import Together
 from pancommons.server.visitor import Asking, from_here
 from pancommons.store.engine import Database
 
@@ -31,9 +40,15 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """The counters of one application, apart from all others in this process."""
+    """The counters of one application, apart from all others in this process.
 
-    def __init__(self, database: Database, readers: Readers) -> None:
+    Parameters
+    ----------
+    together
+        Where several processes serve: the folder in which they keep their numbers, and the processes.
+    """
+
+    def __init__(self, database: Database, readers: Readers, together: Together | None = None) -> None:
         self.registry = CollectorRegistry()
         self.answered = Counter(
             "pancommons_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
@@ -45,20 +60,43 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.in_flight = Gauge("pancommons_requests_in_flight", "Requests being answered.", registry=self.registry)
+        self.in_flight = self._gauge("pancommons_requests_in_flight", "Requests being answered.")
         self.refused = Counter(
             "pancommons_refused", "Requests refused: a visitor asked for too much.", ("kind",), registry=self.registry
         )
         for kind in KINDS:
             self.refused.labels(kind)
-        release = Gauge("pancommons_release", "Always 1.", ("version", "database"), registry=self.registry)
-        release.labels(version("pancommons"), database.dialect).set(1)
-        self.registry.register(_Parts(database, readers))
-        ProcessCollector(registry=self.registry)
+        self._readers_by = self._gauge("pancommons_readers", "Processes that read HDF5 files.", "state")
+        self._connections_by = self._gauge(
+            "pancommons_database_connections", "Connections of the pool for reading.", "state"
+        )
+        self._database, self._readers, self._together = database, readers, together
+        if together is None:
+            for one in (_Known(database), ProcessCollector(registry=None)):
+                self.registry.register(one)
 
     def text(self) -> bytes:
         """Return everything counted until now."""
-        return generate_latest(self.registry)
+        self.look()
+        if self._together is None:
+            return generate_latest(self.registry)
+        every = CollectorRegistry()
+        MultiProcessCollector(every, str(self._together.folder))  # type: ignore[no-untyped-call]
+        for one in (_Known(self._database), _Spent(self._together)):
+            every.register(one)
+        return generate_latest(every)
+
+    def look(self) -> None:
+        """Note how many readers and connections there are at the moment."""
+        for state, number in self._readers.states().items():
+            self._readers_by.labels(state).set(number)
+        pool = self._database.reader.pool
+        for state, count in (("used", pool.checkedout), ("idle", pool.checkedin)):  # type: ignore[attr-defined]
+            self._connections_by.labels(state).set(count())
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """Make a gauge; of several processes those that live are summed."""
+        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode="livesum")
 
 
 def count_requests(app: FastAPI, metrics: Metrics) -> None:
@@ -107,6 +145,7 @@ class _Counting:
             try:
                 await self._app(scope, receive, noted)
             finally:
+                self._metrics.look()
                 self._metrics.answered.labels(_template(scope), method, str(status or 500)).inc()
 
 
@@ -115,28 +154,40 @@ def _template(scope: Scope) -> str:
     return str(getattr(route, "path", "") or "none")
 
 
-class _Parts(Collector):
-    """What is looked at when somebody asks: runs, readers and connections."""
+class _Known(Collector):
+    """What all processes know alike: the release, and the runs."""
 
-    def __init__(self, database: Database, readers: Readers) -> None:
-        self._database, self._readers = database, readers
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Look at everything."""
+        release = GaugeMetricFamily("pancommons_release", "Always 1.", labels=["version", "database"])
+        release.add_metric([version("pancommons"), self._database.dialect], 1)
+        yield release
         states = dict.fromkeys(STATES, 0)
         with self._database.read(_LOOK) as connection:
             query = sa.select(runs.c.state, sa.func.count()).where(runs.c.removed.is_(None)).group_by(runs.c.state)
             for state, number in connection.execute(query):
                 states[state] = number
         yield _by("pancommons_runs", "Runs that people asked for, and that are there.", "state", states.items())
-        yield _by("pancommons_readers", "Processes that read HDF5 files.", "state", self._readers.states().items())
-        pool = self._database.reader.pool
-        yield _by(
-            "pancommons_database_connections",
-            "Connections of the pool for reading.",
-            "state",
-            [("used", pool.checkedout()), ("idle", pool.checkedin())],  # type: ignore[attr-defined]
-        )
+
+
+class _Spent(Collector):
+    """What the processes of a server take, as `prometheus_client` tells it of one."""
+
+    def __init__(self, together: Together) -> None:
+        self._together = together
+
+    def collect(self) -> Iterator[Metric]:
+        """Sum over those that live."""
+        memory = seconds = 0.0
+        for one in self._together.processes():
+            with suppress(psutil.NoSuchProcess), one.oneshot():
+                memory += one.memory_info().rss
+                seconds += sum(one.cpu_times()[:2])
+        yield GaugeMetricFamily("process_resident_memory_bytes", "Resident memory of all processes.", value=memory)
+        yield CounterMetricFamily("process_cpu_seconds", "User and system time of all processes.", value=seconds)
 
 
 def _by(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> GaugeMetricFamily:

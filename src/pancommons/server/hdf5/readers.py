@@ -50,12 +50,16 @@ class Readers:
     ----------
     roots
         The folders that they may read from.
+    processes
+        How many of one server share the cores.
     """
 
-    def __init__(self, roots: Iterable[Path], budget: Budget | None = None, count: int | None = None) -> None:
+    def __init__(
+        self, roots: Iterable[Path], budget: Budget | None = None, count: int | None = None, processes: int = 1
+    ) -> None:
         self.budget = budget or Budget()
         self._roots = [str(root) for root in roots]
-        self.count = count or max(1, min(_MOST_READERS, cores())) + 1
+        self.count = count or max(1, min(_MOST_READERS, cores() // processes)) + 1
         self._free = threading.BoundedSemaphore(self.count)
         self.kept = KeptAnswers()
         self._idle: list[_Reader] = []
