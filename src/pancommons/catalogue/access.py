@@ -59,6 +59,9 @@ MAY: Mapping[Role, frozenset[Action]] = {
 """What a role gives on records of its scope that are not open."""
 
 OWNER_MAY = frozenset({Action.DISCOVER, Action.READ, Action.RUN, Action.EDIT})
+MOMENT: sa.BindParameter[datetime] = sa.bindparam("moment", type_=Instant())
+"""The moment of a question whose statement is made once for a principal, and given when that is executed."""
+
 _Moment: TypeAlias = datetime | sa.BindParameter[datetime]
 _INPUTS_NEED = {Action.DISCOVER: Action.DISCOVER, Action.RUN: Action.RUN}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pancommons.catalogue import parts
-from pancommons.catalogue.access import Action, Principal, visible
+from pancommons.catalogue.access import MOMENT, Action, Principal, visible
 from pancommons.catalogue.records import (
     Affiliation,
     Dataset,
@@ -37,9 +38,13 @@ from pancommons.catalogue.tables import (
     samples,
     techniques,
 )
-from pancommons.store.functions import among
+from pancommons.store.functions import among, listed
 
 Rows = Mapping[int, Sequence[Any]]
+KEPT = 512
+"""So many statements are kept, each made once for a principal: making one takes longer than its answer."""
+
+_IDS = listed("ids", numeric=True)
 
 
 def gather(
@@ -139,34 +144,27 @@ class _Gathering:
     def _parts(self, table: sa.Table) -> Rows:
         """Return the rows of parts that may be seen, by record, in the order they were put."""
         key = table.c[f"{self.kind}_id"]
-        seen = visible(table, self.principal, Action.DISCOVER, self.at)
-        order = table.c.get("id", key)
         found: defaultdict[int, list[Any]] = defaultdict(list)
-        for row in self.connection.execute(sa.select(table).where(among(key, self.ids), seen).order_by(order)):
+        for row in self._ask(_parts_of(table, self.kind, self.principal), self.ids):
             found[row._mapping[key]].append(row)
         return found
 
+    def _ask(self, query: sa.Select[Any], ids: Sequence[int]) -> sa.CursorResult[Any]:
+        return self.connection.execute(query, {"ids": ids, "moment": self.at})
+
     def _linked(self, table: sa.Table, link: sa.Table, column: str) -> Mapping[int, list[str]]:
         """Return the PIDs of what records are linked to."""
-        query = (
-            sa.select(link.c.dataset_id, table.c.pid)
-            .join(link, link.c[column] == table.c.id)
-            .where(among(link.c.dataset_id, self.ids))
-            .order_by(table.c.pid)
-        )
-        if table is not techniques:
-            query = query.where(visible(table, self.principal, Action.DISCOVER, self.at))
         found: defaultdict[int, list[str]] = defaultdict(list)
-        for key, pid in self.connection.execute(query):
-            found[key].append(pid)
+        for row in self._ask(_linked_to(table, link, column, self.principal), self.ids):
+            found[row.dataset_id].append(row.pid)
         return found
 
     def _named(self, table: sa.Table, ids: Iterable[int | None]) -> dict[int | None, str]:
         """Return the PIDs of records that may be discovered, by id."""
         known = [key for key in ids if key is not None]
-        seen = visible(table, self.principal, Action.DISCOVER, self.at)
-        rows = self.connection.execute(sa.select(table.c.id, table.c.pid).where(among(table.c.id, known), seen))
-        return {row.id: row.pid for row in rows}
+        if not known:
+            return {}
+        return {row.id: row.pid for row in self._ask(_pids_of(table, self.principal), known)}
 
     def _members(self) -> Mapping[int, tuple[Member, ...]]:
         rows = self._parts(parts.members)
@@ -192,7 +190,7 @@ class _Gathering:
         known = [key for key in ids if key is not None]
         if not known:
             return {}
-        rows = self.connection.execute(sa.select(table).where(among(table.c.id, known)))
+        rows = self._ask(_whole(table), known)
         return {row.id: {name: value for name, value in row._mapping.items() if name != "id"} for row in rows}
 
     def _terms(self) -> dict[int, Terms]:
@@ -211,16 +209,51 @@ class _Gathering:
         return found
 
     def _pids(self) -> Mapping[int, tuple[Pid, ...]]:
-        table = parts.pids.c
-        rows = self.connection.execute(
-            sa.select(table.record_id, table.scheme, table.value)
-            .where(table.kind == self.kind, among(table.record_id, self.ids))
-            .order_by(table.scheme, table.value)
-        )
         found: defaultdict[int, tuple[Pid, ...]] = defaultdict(tuple)
-        for key, scheme, value in rows:
-            found[key] = (*found[key], Pid(scheme=scheme, value=value))
+        for row in self._ask(_more_pids(self.kind), self.ids):
+            found[row.record_id] = (*found[row.record_id], Pid(scheme=row.scheme, value=row.value))
         return found
+
+
+@lru_cache(maxsize=KEPT)
+def _parts_of(table: sa.Table, kind: str, principal: Principal) -> sa.Select[Any]:
+    """Select the parts of records that may be seen."""
+    key = table.c[f"{kind}_id"]
+    seen = visible(table, principal, Action.DISCOVER, MOMENT)
+    return sa.select(table).where(among(key, _IDS), seen).order_by(table.c.get("id", key))
+
+
+@lru_cache(maxsize=KEPT)
+def _linked_to(table: sa.Table, link: sa.Table, column: str, principal: Principal) -> sa.Select[Any]:
+    """Select ids of datasets with the PIDs of what they are linked to, as far as that may be discovered."""
+    query = (
+        sa.select(link.c.dataset_id, table.c.pid)
+        .join(link, link.c[column] == table.c.id)
+        .where(among(link.c.dataset_id, _IDS))
+        .order_by(table.c.pid)
+    )
+    return query if table is techniques else query.where(visible(table, principal, Action.DISCOVER, MOMENT))
+
+
+@lru_cache(maxsize=KEPT)
+def _pids_of(table: sa.Table, principal: Principal) -> sa.Select[Any]:
+    """Select the PIDs of records that may be discovered."""
+    seen = visible(table, principal, Action.DISCOVER, MOMENT)
+    return sa.select(table.c.id, table.c.pid).where(among(table.c.id, _IDS), seen)
+
+
+@lru_cache
+def _whole(table: sa.Table) -> sa.Select[Any]:
+    """Select persons or affiliations, who are no secret where a member may be seen."""
+    return sa.select(table).where(among(table.c.id, _IDS))
+
+
+@lru_cache
+def _more_pids(kind: str) -> sa.Select[Any]:
+    """Select the further PIDs of records."""
+    table = parts.pids.c
+    query = sa.select(table.record_id, table.scheme, table.value)
+    return query.where(table.kind == kind, among(table.record_id, _IDS)).order_by(table.scheme, table.value)
 
 
 def file_of(row: Any) -> File:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pancommons.catalogue.access import Action, Principal, visible
+from pancommons.catalogue.access import MOMENT, Action, Principal, visible
 from pancommons.catalogue.bounds import DERIVED
+from pancommons.catalogue.gathering import KEPT
 from pancommons.catalogue.ingest.crates import UNKNOWN_INPUT
 from pancommons.catalogue.parts import parameters, relations
 from pancommons.catalogue.tables import datasets
-from pancommons.store.functions import among
+from pancommons.store.functions import among, listed
 
 MOST = 40
 """So many datasets are shown at most in each direction."""
 
 _DEEPEST = 12
+_IDS = listed("ids", numeric=True)
 
 
 @dataclass(frozen=True)
@@ -149,30 +152,39 @@ def _spread(way: _Way, key: int, *, up: bool) -> None:
 def _relations(
     connection: Connection, frontier: Iterable[int], principal: Principal, at: datetime, most: int, *, up: bool
 ) -> list[Any]:
-    near = relations.c.dataset_id if up else relations.c.target_id
-    return list(
-        connection.execute(
-            sa.select(relations.c.dataset_id, relations.c.target_id, relations.c.target)
-            .where(
-                among(near, list(frontier)),
-                relations.c.kind == DERIVED,
-                visible(relations, principal, Action.DISCOVER, at),
-            )
-            .order_by(relations.c.id)
-            .limit(4 * most)
-        )
-    )
+    asked = {"ids": sorted(frontier), "moment": at, "most": 4 * most}
+    return list(connection.execute(_derivations(principal, up=up), asked))
 
 
 def _datasets(connection: Connection, ids: list[int], principal: Principal, at: datetime) -> dict[int, Any]:
+    return {row.id: row for row in connection.execute(_described(principal), {"ids": ids, "moment": at})}
+
+
+@lru_cache(maxsize=KEPT)
+def _derivations(principal: Principal, *, up: bool) -> sa.Select[Any]:
+    """Select what datasets, ``ids``, were derived from, or what was from them, as far as it may be known."""
+    near = relations.c.dataset_id if up else relations.c.target_id
+    return (
+        sa.select(relations.c.dataset_id, relations.c.target_id, relations.c.target)
+        .where(
+            among(near, _IDS),
+            relations.c.kind == DERIVED,
+            visible(relations, principal, Action.DISCOVER, MOMENT),
+        )
+        .order_by(relations.c.id)
+        .limit(sa.bindparam("most", type_=sa.Integer()))
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _described(principal: Principal) -> sa.Select[Any]:
+    """Select what a lineage says of datasets, ``ids``, that may be discovered."""
     pipeline = (
         sa.select(sa.func.min(parameters.c.text))
         .where(parameters.c.dataset_id == datasets.c.id, parameters.c.name == "pipeline")
         .scalar_subquery()
         .label("pipeline")
     )
-    rows = connection.execute(
-        sa.select(datasets.c.id, datasets.c.identifier, datasets.c.pid, datasets.c.title, datasets.c.kind, pipeline)
-        .where(among(datasets.c.id, ids), visible(datasets, principal, Action.DISCOVER, at))
-    )  # fmt: skip
-    return {row.id: row for row in rows}
+    shown = datasets.c
+    query = sa.select(shown.id, shown.identifier, shown.pid, shown.title, shown.kind, pipeline)
+    return query.where(among(shown.id, _IDS), visible(datasets, principal, Action.DISCOVER, MOMENT))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pancommons.catalogue import parts
-from pancommons.catalogue.access import Action, Principal, Resource, visible
-from pancommons.catalogue.gathering import file_of, gather, thumbnail_of
+from pancommons.catalogue.access import MOMENT, Action, Principal, Resource, visible
+from pancommons.catalogue.gathering import KEPT, file_of, gather, thumbnail_of
 from pancommons.catalogue.identifiers import parse_identifier
 from pancommons.catalogue.records import File, Record, Thumbnail
 from pancommons.catalogue.tables import RECORDS, datasets, guards
-from pancommons.store.functions import among
-from pancommons.store.schema import Instant
+from pancommons.store.functions import among, listed
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,11 @@ def find(connection: Connection, kind: str, key: str) -> int | None:
     """Return the id of a record by its identifier, its PID or a further PID, whoever may see it."""
     if "\0" in key:  # PostgreSQL holds no text with one
         return None
-    table, more = RECORDS[kind], parts.pids
+    more = parts.pids
     identifier = parse_identifier(key)
-    for condition in ([table.c.identifier == identifier] if identifier else []) + [table.c.pid == key]:
-        found: int | None = connection.execute(sa.select(table.c.id).where(condition)).scalar()
-        if found is not None:
-            return found
+    for column, value in (("identifier", identifier), ("pid", key)):
+        if value and (found := connection.execute(_with(kind, column), {"value": value}).scalar()) is not None:
+            return int(found)
     return connection.execute(
         sa.select(more.c.record_id).where(more.c.kind == kind, more.c.value == key).order_by(more.c.record_id)
     ).scalar()
@@ -78,9 +76,33 @@ def fetch(connection: Connection, kind: str, key: str, principal: Principal, at:
     found = find(connection, kind, key)
     if found is None:
         return None
-    table = RECORDS[kind]
-    several = fetch_many(connection, kind, table.c.id == found, principal, at)
-    return several[0] if several else _tombstone(connection, table, found)
+    several = fetch_those(connection, kind, "id", [found], principal, at)
+    return several[0] if several else _tombstone(connection, RECORDS[kind], found)
+
+
+def fetch_those(
+    connection: Connection,
+    kind: str,
+    column: Literal["id", "identifier", "pid"],
+    keys: Collection[int] | Collection[str],
+    principal: Principal,
+    at: datetime,
+    *,
+    pictures: bool = True,
+) -> list[Found]:
+    """Return the records of some keys that this principal may discover, in the order of changes.
+
+    Parameters
+    ----------
+    column
+        Which keys they are; for a statement that is made once for a principal.
+    pictures
+        Whether thumbnails are wanted.
+    """
+    if not keys:
+        return []
+    rows = connection.execute(_those(kind, column, principal), {"keys": sorted(keys), "moment": at}).all()
+    return _made(connection, kind, rows, principal, at, pictures=pictures)
 
 
 def fetch_many(
@@ -107,6 +129,27 @@ def fetch_many(
     table = RECORDS[kind]
     query = sa.select(table).where(condition, visible(table, principal, Action.DISCOVER, at))
     rows = connection.execute(query.order_by(table.c.sequence).limit(limit)).all()
+    return _made(connection, kind, rows, principal, at, pictures=pictures)
+
+
+@lru_cache
+def _with(kind: str, column: str) -> sa.Select[Any]:
+    """Select the id of a record by a key of it, ``value``."""
+    table = RECORDS[kind]
+    return sa.select(table.c.id).where(table.c[column] == sa.bindparam("value"))
+
+
+@lru_cache(maxsize=KEPT)
+def _those(kind: str, column: str, principal: Principal) -> sa.Select[Any]:
+    """Select the records with some ``keys`` that may be discovered at a ``moment``."""
+    table = RECORDS[kind]
+    keys = among(table.c[column], listed("keys", numeric=column == "id"))
+    return sa.select(table).where(keys, visible(table, principal, Action.DISCOVER, MOMENT)).order_by(table.c.sequence)
+
+
+def _made(
+    connection: Connection, kind: str, rows: Sequence[Any], principal: Principal, at: datetime, *, pictures: bool
+) -> list[Found]:
     made = gather(connection, kind, rows, principal, at, pictures=pictures)
     return [
         Found(
@@ -133,17 +176,27 @@ def resource(connection: Connection, kind: str, key: int) -> Resource:
     LookupError
         If there is no such id.
     """
-    table = RECORDS[kind]
-    row = connection.execute(sa.select(table).where(table.c.id == key)).first()
+    row = connection.execute(_row(kind), {"key": key}).first()
     if row is None:
         raise LookupError(f"there is no {kind} {key}")
     inputs: tuple[Resource, ...] = ()
     if kind == "dataset":
-        bounding = (
-            sa.select(datasets).join(guards, guards.c.input_id == datasets.c.id).where(guards.c.dataset_id == key)
-        )
-        inputs = tuple(_resource(one) for one in connection.execute(bounding))
+        inputs = tuple(_resource(one) for one in connection.execute(_bounding(), {"key": key}))
     return _resource(row, inputs)
+
+
+@lru_cache
+def _row(kind: str) -> sa.Select[Any]:
+    """Select a record by its id, ``key``, whoever may see it."""
+    table = RECORDS[kind]
+    return sa.select(table).where(table.c.id == sa.bindparam("key"))
+
+
+@lru_cache
+def _bounding() -> sa.Select[Any]:
+    """Select the datasets that bound one, ``key``."""
+    bounds = sa.select(datasets).join(guards, guards.c.input_id == datasets.c.id)
+    return bounds.where(guards.c.dataset_id == sa.bindparam("key"))
 
 
 def file_place(connection: Connection, identifier: str, principal: Principal, at: datetime) -> File | None:
@@ -176,10 +229,10 @@ def file_and_standing(
 @lru_cache(maxsize=256)
 def _standing(principal: Principal) -> sa.Select[Any]:
     """Select all records of the place of a file, ``which``, at a ``moment``."""
-    there, moment = parts.files.alias("there"), sa.bindparam("moment", type_=Instant())
+    there = parts.files.alias("there")
     beside = sa.and_(there.c.root == parts.files.c.root, there.c.path == parts.files.c.path)
     return (
-        sa.select(there, *_decisions(there, principal, moment))
+        sa.select(there, *_decisions(there, principal, MOMENT))
         .select_from(parts.files.join(there, beside).join(datasets, datasets.c.id == there.c.dataset_id))
         .where(parts.files.c.identifier == sa.bindparam("which"))
     )

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pancommons.catalogue.access import Action, Principal, visible
+from pancommons.catalogue.access import MOMENT, Action, Principal, visible
 from pancommons.catalogue.bounds import DERIVED
+from pancommons.catalogue.gathering import KEPT
 from pancommons.catalogue.parts import relations
-from pancommons.catalogue.read import Found, fetch_many
+from pancommons.catalogue.read import Found, fetch_those
 from pancommons.catalogue.records import Dataset, Technique
-from pancommons.catalogue.tables import RECORDS, datasets, techniques
-from pancommons.store.functions import among
+from pancommons.catalogue.tables import datasets, techniques
+from pancommons.store.functions import among, listed
 
 _MOST = 200
+_NAMED = sa.select(techniques).where(among(techniques.c.pid, listed("pids", numeric=False))).order_by(techniques.c.name)
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,7 @@ def surroundings(connection: Connection, found: Found, principal: Principal, at:
         raise TypeError(f"{found.identifier} is no dataset")
 
     def several(kind: str, pids: Iterable[str]) -> tuple[Found, ...]:
-        wanted = list(pids)
-        if not wanted:
-            return ()
-        return tuple(fetch_many(connection, kind, among(RECORDS[kind].c.pid, wanted), principal, at))
+        return tuple(fetch_those(connection, kind, "pid", list(pids), principal, at))
 
     return Surroundings(
         instrument=next(iter(several("instrument", [dataset.instrument] if dataset.instrument else [])), None),
@@ -63,27 +64,33 @@ def surroundings(connection: Connection, found: Found, principal: Principal, at:
 def _techniques(connection: Connection, pids: tuple[str, ...]) -> tuple[Technique, ...]:
     if not pids:
         return ()
-    rows = connection.execute(sa.select(techniques).where(among(techniques.c.pid, pids)).order_by(techniques.c.name))
+    rows = connection.execute(_NAMED, {"pids": sorted(pids)})
     return tuple(Technique(pid=row.pid, name=row.name, definition=row.definition) for row in rows)
 
 
 def _related(
     connection: Connection, key: int, principal: Principal, at: datetime, *, to_wholes: bool
 ) -> tuple[tuple[str, str], ...]:
+    rows = connection.execute(_beside(principal, to_wholes=to_wholes), {"key": key, "moment": at})
+    return tuple((row.identifier, row.title) for row in rows)
+
+
+@lru_cache(maxsize=KEPT)
+def _beside(principal: Principal, *, to_wholes: bool) -> sa.Select[Any]:
+    """Select identifiers and titles of what a dataset, ``key``, is a part of, or of its parts."""
     near, far = relations.c.dataset_id, relations.c.target_id
     if not to_wholes:
         near, far = far, near
-    rows = connection.execute(
+    return (
         sa.select(datasets.c.identifier, datasets.c.title)
         .join(relations, far == datasets.c.id)
         .where(
-            near == key,
+            near == sa.bindparam("key"),
             relations.c.kind != DERIVED,
-            visible(relations, principal, Action.DISCOVER, at),
-            visible(datasets, principal, Action.DISCOVER, at),
+            visible(relations, principal, Action.DISCOVER, MOMENT),
+            visible(datasets, principal, Action.DISCOVER, MOMENT),
         )
         .distinct()
         .order_by(datasets.c.title, datasets.c.identifier)
         .limit(_MOST)
     )
-    return tuple((row.identifier, row.title) for row in rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -69,15 +69,19 @@ ENDINGS = dict(FORMS.values())
 OFFERED = (HTML, "application/xhtml+xml", JSON, *FORMS)
 
 
-def describe_one(connection: Connection, found: Found, site: Site, at: datetime) -> Description | None:
+def describe_one(
+    connection: Connection, found: Found, site: Site, at: datetime, public: Collection[Found] = ()
+) -> Description | None:
     """Describe a dataset as anybody may see it, with the files that anybody may have; None where nobody may.
 
     Parameters
     ----------
     found
         As whoever asks may have it: what a token of theirs is not made for is left out, public or not.
+    public
+        What was fetched for anybody already, see `describe_datasets`.
     """
-    described = describe_datasets(connection, [found.identifier], site, at).get(found.identifier)
+    described = describe_datasets(connection, [found.identifier], site, at, public).get(found.identifier)
     if described is None or described.access != "open" or not isinstance(found.record, Dataset):
         return described
     files = served(connection, found.record.files[:_MOST_DOWNLOADS], ANONYMOUS, at)

@@ -54,13 +54,22 @@ class _JsonText(sa.types.TypeDecorator[Any]):
         return list(value) if dialect.name == "postgresql" else json.dumps(list(value))
 
 
-def among(column: ColumnElement[Any], values: Collection[int] | Collection[str]) -> ColumnElement[bool]:
-    """Say that a column is one of any number of values; false where there are none."""
+def among(
+    column: ColumnElement[Any], values: Collection[int] | Collection[str] | sa.BindParameter[Any]
+) -> ColumnElement[bool]:
+    """Say that a column is one of any number of values, or of those that `listed` stands for; false for none."""
+    if isinstance(values, sa.BindParameter):
+        return _Among(column, values)
     if not values:
         return sa.false()
     numeric = isinstance(next(iter(values)), int)
     listed = sorted(values)
     return _Among(column, sa.bindparam(None, listed, type_=_JsonText(numeric), unique=True))
+
+
+def listed(name: str, *, numeric: bool) -> sa.BindParameter[Any]:
+    """Stand for values that are given when a statement is executed, all numbers or all texts."""
+    return sa.bindparam(name, type_=_JsonText(numeric))
 
 
 @compiles(_Among, "sqlite")

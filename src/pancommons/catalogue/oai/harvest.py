@@ -7,10 +7,10 @@ changed at that moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -18,11 +18,14 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from pancommons.catalogue.access import ANONYMOUS, Action, visible
 from pancommons.catalogue.formats.description import Description, Site, Surroundings, describe
-from pancommons.catalogue.read import Found, fetch_many
-from pancommons.catalogue.records import Dataset, Document, Instrument, Technique
-from pancommons.catalogue.tables import dataset_techniques, datasets, documents, instruments, techniques
-from pancommons.store.functions import among
+from pancommons.catalogue.read import Found, fetch_those
+from pancommons.catalogue.records import Dataset, Document, Instrument, Record, Technique
+from pancommons.catalogue.tables import dataset_techniques, datasets, instruments, techniques
+from pancommons.store.functions import among, listed
 from pancommons.store.schema import Instant, floor
+
+_KINDS: Mapping[str, type[Record]] = {"dataset": Dataset, "document": Document, "instrument": Instrument}
+_NAMES = sa.select(techniques.c.pid, techniques.c.name).where(among(techniques.c.pid, listed("pids", numeric=False)))
 
 
 @dataclass(frozen=True)
@@ -147,13 +150,19 @@ def _seen(at: datetime) -> ColumnElement[bool]:
 
 
 def describe_datasets(
-    connection: Connection, identifiers: Sequence[str], site: Site, at: datetime
+    connection: Connection, identifiers: Sequence[str], site: Site, at: datetime, public: Collection[Found] = ()
 ) -> dict[str, Description]:
-    """Describe datasets as anybody may see them, by our identifier; those nobody may see are left out."""
-    found = _public(connection, "dataset", datasets.c.identifier, identifiers, at)
+    """Describe datasets as anybody may see them, by our identifier; those nobody may see are left out.
+
+    Parameters
+    ----------
+    public
+        Datasets, documents and instruments as they were fetched for anybody at this moment, if some were.
+    """
+    found = _public(connection, "dataset", "identifier", identifiers, at, public)
     wanted = [one.record for one in found if isinstance(one.record, Dataset)]
-    lines = _public(connection, "instrument", instruments.c.pid, [one.instrument for one in wanted], at)
-    papers = _public(connection, "document", documents.c.pid, [pid for one in wanted for pid in one.documents], at)
+    lines = _public(connection, "instrument", "pid", [one.instrument for one in wanted], at, public)
+    papers = _public(connection, "document", "pid", [pid for one in wanted for pid in one.documents], at, public)
     by_pid = {one.record.pid: one.record for one in (*lines, *papers)}
     methods = _named(connection, [pid for one in wanted for pid in one.techniques])
     told = {}
@@ -182,15 +191,26 @@ def describe_datasets(
 
 
 def _public(
-    connection: Connection, kind: str, column: sa.Column[str], keys: Sequence[str | None], at: datetime
+    connection: Connection,
+    kind: str,
+    column: Literal["identifier", "pid"],
+    keys: Sequence[str | None],
+    at: datetime,
+    public: Collection[Found],
 ) -> list[Found]:
-    """Fetch what anybody may see of records with these keys, without pictures."""
-    known = sorted({key for key in keys if key})
-    return fetch_many(connection, kind, among(column, known), ANONYMOUS, at, pictures=False) if known else []
+    """Fetch what anybody may see of records with these keys, without pictures, where it is not there already."""
+    there = {
+        one.identifier if column == "identifier" else one.record.pid: one
+        for one in public
+        if isinstance(one.record, _KINDS[kind])
+    }
+    known = {key for key in keys if key}
+    missing = fetch_those(connection, kind, column, known - there.keys(), ANONYMOUS, at, pictures=False)
+    return [*(one for key, one in there.items() if key in known), *missing]
 
 
 def _named(connection: Connection, pids: Sequence[str]) -> dict[str, Technique]:
-    rows = connection.execute(sa.select(techniques.c.pid, techniques.c.name).where(among(techniques.c.pid, pids)))
+    rows = connection.execute(_NAMES, {"pids": sorted(pids)})
     return {row.pid: Technique(pid=row.pid, name=row.name) for row in rows}
 
 

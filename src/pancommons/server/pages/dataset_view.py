@@ -10,7 +10,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pancommons.catalogue.access import Action, Principal, Role, allows, roles_on
+from pancommons.catalogue.access import ANONYMOUS, Action, Principal, Role, allows, roles_on
 from pancommons.catalogue.formats.citation import sentence
 from pancommons.catalogue.formats.description import Description, Identifier, Site, media_type, parse
 from pancommons.catalogue.history import Line, history
@@ -107,8 +107,9 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
     dataset = found.record
     if not isinstance(dataset, Dataset):
         raise TypeError(f"{found.identifier} is no dataset")
-    described = describe_one(connection, found, site, at)
     around = surroundings(connection, found, principal, at)
+    beside = (*around.documents, *((around.instrument,) if around.instrument else ()))
+    described = describe_one(connection, found, site, at, (found, *beside) if principal == ANONYMOUS else ())
     proposals = [one.record for one in around.documents if getattr(one.record, "type", None) == "proposal"]
     files = served(connection, dataset.files, principal, at)
     opens = found.public_from
@@ -133,7 +134,9 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
         analysed=_analysed(connection, dataset.techniques),
         lineage=ways,
         runs=_runs(connection, [one.key for one in ways.nodes if isinstance(one.key, int)], principal, at),
-        history=tuple(history(connection, "dataset", found.identifier, principal, at)),
+        history=()
+        if principal == ANONYMOUS
+        else tuple(history(connection, "dataset", found.identifier, principal, at)),
         rights=_rights(connection, found, dataset, principal, at),
         bounded=opens != dataset.terms.open_from,
     )
@@ -180,6 +183,8 @@ def _made_for() -> frozenset[str]:
 
 
 def _runs(connection: Connection, keys: list[int], principal: Principal, at: datetime) -> dict[int | str, str]:
+    if principal == ANONYMOUS:
+        return {}
     query = sa.select(runs.c.dataset_id, runs.c.identifier).where(
         among(runs.c.dataset_id, keys), runs.c.removed.is_(None), seen_by(principal, at)
     )
@@ -193,6 +198,11 @@ def _identifiers(found: Found, dataset: Dataset, site: Site) -> tuple[Identifier
 
 
 def _rights(connection: Connection, found: Found, dataset: Dataset, principal: Principal, at: datetime) -> Rights:
+    if principal == ANONYMOUS:
+        opens = found.public_from
+        return Rights(
+            read=opens is not None and opens <= at, run=False, shorten=False, extend=False, delete=False, ask=False
+        )
     about = resource(connection, "dataset", found.id)
     changes = policy_of(connection, found.policy).changes
     roles: frozenset[Role] = roles_on(principal, about)
