@@ -2,8 +2,8 @@
 
 SQLite looks through records one by one and asks each EXISTS in turn. Where one of them holds for few records,
 beginning with those is faster by orders of magnitude; where all hold for many, it is not. PostgreSQL finds out
-by itself from its statistics, but for what `walking` says; for SQLite the ways through an index are tried, each to a
-small number of rows.
+by itself from its statistics; for SQLite the ways through an index are tried, each to a small number of rows. For
+either, `walking` knows when not to begin with parameters.
 """
 
 from __future__ import annotations

@@ -39,27 +39,35 @@ class Ground:
     counted: dict[Include, int] = field(default_factory=dict, repr=False)
     _taken: Counter[sa.Table] = field(default_factory=Counter, repr=False)
     _first: set[Alias] = field(default_factory=set, repr=False)
+    _of_each: set[Alias] = field(default_factory=set, repr=False)
     _seen: dict[Alias, ColumnElement[bool]] = field(default_factory=dict, repr=False)
 
-    def alias(self, table: sa.Table, *, first: bool = False) -> Alias:
+    def alias(self, table: sa.Table, *, first: bool = False, of_each: bool = False) -> Alias:
         """Return another name for a table that the request has not used yet.
 
         Parameters
         ----------
         first
             The table is where a subquery begins, not joined to a row at hand.
+        of_each
+            Of the table, so much is known to be asked for that it is read by the row at hand on PostgreSQL too.
         """
         self._taken[table] += 1
         alias = _alias(table, self._taken[table])
         if first:
             self._first.add(alias)
+        if of_each:
+            self._of_each.add(alias)
         return alias
 
     def beside(self, table: Alias, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Keep SQLite from beginning with a column's index where it has a row of another table at hand.
+        """Keep a database from beginning with a column's index where it has a row of another table at hand.
 
-        It would read every parameter in a range for each dataset, not the few that the dataset has.
+        It would read every parameter in a range for each dataset, not the few that the dataset has. PostgreSQL does
+        so where it expects few in the range; only where these were counted it is known to be wrong.
         """
+        if self.dialect == "postgresql" and table in self._of_each:
+            return column + sa.literal_column("''" if isinstance(column.type, sa.Text) else "0", column.type)
         if self.dialect != "sqlite" or table in self._first:
             return column
         return sa.sql.elements.UnaryExpression(column, operator=custom_op("+"), type_=column.type)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import Alias
+from sqlalchemy.sql.selectable import Alias, Select
 
 from pancommons.catalogue.search import walking
 from pancommons.catalogue.search.filtering import condition
@@ -51,34 +51,38 @@ def required(include: Include, model: Model, table: Alias, ground: Ground, depth
 
 
 def passes_each(
-    asked: Filter, table: Alias, ground: Ground, key: ColumnElement[int] | None = None
+    asked: Filter, table: Alias, ground: Ground, key: ColumnElement[int] | None = None, *, gather: bool = True
 ) -> list[ColumnElement[bool]]:
-    """Say the same, so that PostgreSQL asks it of each row at hand where it would gather too many from below.
+    """Say the same, but so that each row at hand is asked where too many would be gathered from below.
 
     Parameters
     ----------
     key
         The id of the row, as the table that led to it has it: what can be said of that, the row is not read for.
+    gather
+        Whether so many rows are at hand that a hash of those that pass is worth its making.
     """
     parts = [] if asked.where is None else [condition(asked.where, asked.model, table, ground)]
     key = table.c.id if key is None else key
-    return parts + [_required_of_each(one, asked.model, table, ground, key) for one in asked.include if one.requires]
+    needed = (one for one in asked.include if one.requires)
+    return parts + [_required_of_each(one, asked.model, table, ground, key, gather=gather) for one in needed]
 
 
 def _required_of_each(
-    include: Include, model: Model, table: Alias, ground: Ground, key: ColumnElement[int]
+    include: Include, model: Model, table: Alias, ground: Ground, key: ColumnElement[int], *, gather: bool
 ) -> ColumnElement[bool]:
     count = walking.counted(include, ground)
     if count <= walking.ENOUGH:
         return required(include, model, table, ground)
-    if include in ground.counted and count <= walking.FEW:
+    if gather and include in ground.counted and count <= walking.FEW:
         found = key.in_(walking.with_one(include, ground, walking.FEW))
-        return found.is_(sa.true())  # PostgreSQL makes no join of what IS TRUE, nor of what has an OFFSET
-    child = ground.alias(TABLES[include.relation.model])
+        return found.is_(sa.true())  # neither database makes a join of what IS TRUE
+    child = ground.alias(TABLES[include.relation.model], of_each=True)
     joining, child_key = _led_to(include, model, table, child, ground)
-    asked = [ground.seen(child), *passes_each(include.scope, child, ground, child_key)]
-    found = sa.select(sa.literal_column("1")).where(*joining, *asked)
-    return (found if ground.dialect == "sqlite" else found.offset(sa.literal_column("0"))).exists()
+    asked = [ground.seen(child), *passes_each(include.scope, child, ground, child_key, gather=gather)]
+    there: Select[Any] = sa.select(sa.literal_column("1")).where(*joining, *asked)
+    # ... nor PostgreSQL of what has an OFFSET
+    return (there.offset(sa.literal_column("0")) if ground.dialect == "postgresql" else there).exists()
 
 
 def joined(include: Include, model: Model, table: Alias, child: Alias, ground: Ground) -> list[ColumnElement[bool]]:
@@ -166,8 +170,9 @@ def _partners(
 
 
 def _asked_of_partners(include: Include, model: Model, child: Alias, ground: Ground) -> list[ColumnElement[bool]]:
-    each = walking.counted(include, ground) > walking.enough(model)
-    return (passes_each if each else passes)(include.scope, child, ground)
+    if walking.counted(include, ground) > walking.enough(model):
+        return passes_each(include.scope, child, ground, gather=False)
+    return passes(include.scope, child, ground)
 
 
 def grouped(includes: Sequence[Include]) -> list[list[Include]]:

@@ -1,10 +1,11 @@
-"""How PostgreSQL shall look for datasets by a parameter in a range, where many have one.
+"""When to walk past records and ask each for a parameter in a range, and not to gather them from the parameters.
 
-Its statistics take the columns of parameters to be independent, which name, dimension and amount never are: it
-expects a thirtieth of the parameters that there are, or less, and gathers what lies above thousands of them where
-ten records would be found by walking past fifty. So the parameters are counted, which an index does in a millisecond
-or two, and no further than `FEW`. Where they are many enough, whoever asks whether a dataset has one looks the dataset
-up among them, read once into a hash; where they are too many for that, it looks for one by the dataset.
+Gathering what lies above thousands of parameters takes longer than finding ten records among the first fifty. So the
+parameters are counted, which an index does in a millisecond or two, and no further than `FEW`. Where they are many
+enough, whoever asks whether a dataset has one looks the dataset up among them, read once into a hash; where they are
+too many for that, it looks for one by the dataset. PostgreSQL would gather: its statistics take the columns of
+parameters to be independent, which name, dimension and amount never are, and so it expects a thirtieth of the
+parameters that there are, or less. SQLite gathers datasets so fast that it walks past what lies above these only.
 """
 
 from __future__ import annotations
@@ -39,13 +40,20 @@ def count_ranges(asked: Filter, ground: Ground, connection: Connection) -> None:
 
     Those of the first level are counted only where nothing else is asked for: it is not known how many have both.
     """
-    ways = [include for one in asked.include for include in _ranges(one.scope)]
-    if (way := _only(asked)) is not None:
-        ways.append(way)
-    for include in ways:
-        if include not in ground.counted:
-            few = with_one(include, ground, FEW + 1).subquery()
-            ground.counted[include] = connection.execute(sa.select(sa.func.count()).select_from(few)).scalar_one()
+    way = _only(asked)
+    if way is not None and (ground.dialect == "postgresql" or asked.model is not DATASET):
+        _count(way, FEW, ground, connection)
+    if ground.dialect == "postgresql":
+        for include in (include for one in asked.include for include in _ranges(one.scope)):
+            _count(include, enough(asked.model), ground, connection)
+
+
+def _count(include: Include, most: int, ground: Ground, connection: Connection) -> None:
+    """Count as far as is of interest; what is beyond that counts as too many."""
+    if include not in ground.counted:
+        rows = with_one(include, ground, most + 1).subquery()
+        count = connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one()
+        ground.counted[include] = count if count <= most else FEW + 1
 
 
 def walks(asked: Filter, wanted: int, ground: Ground) -> bool:
