@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from sqlalchemy.exc import DataError, OperationalError
 
 import pancommons
 from pancommons.catalogue import audit
-from pancommons.catalogue.access import LOCAL_USER
+from pancommons.catalogue.access import LOCAL_USER, Action, Resource
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.read import fetch
+from pancommons.catalogue.readers import readers
 from pancommons.catalogue.records import Dataset, File, Terms
 from pancommons.catalogue.tables import datasets
 from pancommons.catalogue.write import put
@@ -93,6 +94,21 @@ def test_files_of_one_dataset_stand_in_one_line(kept: Kept) -> None:
     ]
     for about, count in (("closed", 2), (kept.files["closed-2"], 1), (kept.files["other"], 1), (kept.files["open"], 0)):
         assert len(kept.lines(about=about)) == count, about
+
+
+@once
+def test_names_of_files_are_for_those_who_may_have_them(kept: Kept) -> None:
+    kept.saw("closed")
+    [line] = kept.lines()
+    assert audit.shown_to(LOCAL_USER, None) is None and audit.shown_to(LOCAL_USER, line.facts) == line.facts
+    for scopes, told in (({Action.READ}, "closed.nxs"), ({Action.ADMINISTER, Action.PUBLISH}, kept.files["closed"])):
+        holder = replace(LOCAL_USER, scopes=frozenset(scopes | {Action.PUBLISH}))
+        shown = audit.shown_to(holder, line.facts) or {}
+        assert told in (shown["files"].values() if isinstance(shown["files"], dict) else shown["files"])
+        about = Resource()
+        with kept.database.read() as connection:
+            [seen] = readers(connection, str(line.identifier), about, holder, AT) or []
+        assert seen.files == (told,)
 
 
 def test_how_to_ask(kept: Kept) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pancommons.catalogue import parts
-from pancommons.catalogue.access import Principal
+from pancommons.catalogue.access import Action, Principal
 from pancommons.catalogue.ledger import audit, take
 from pancommons.catalogue.people import accounts
 from pancommons.catalogue.read import find
@@ -113,6 +113,13 @@ class Line:
     kind: str | None
     identifier: str | None
     facts: Mapping[str, Any] | None
+
+
+def shown_to(principal: Principal, facts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return facts as somebody may have them: a token that reads no data is not told the names of files either."""
+    if not facts or "files" not in facts or principal.scopes is None or Action.READ in principal.scopes:
+        return facts
+    return {**facts, "files": list(facts["files"])}
 
 
 def search(

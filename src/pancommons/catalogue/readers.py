@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pancommons.catalogue.access import Action, Principal, Resource, allows
-from pancommons.catalogue.audit import READS, REFUSED
+from pancommons.catalogue.audit import READS, REFUSED, shown_to
 from pancommons.catalogue.ledger import audit
 from pancommons.catalogue.people import accounts
 
@@ -25,7 +26,7 @@ class Seen:
     what
         The kind of access, of `pancommons.catalogue.audit.READS`.
     files
-        Names of the files that were seen, if it was files.
+        Names of the files that were seen, if it was files; their identifiers to whoever may not have the names.
     """
 
     id: int
@@ -77,6 +78,7 @@ def readers(
     for row in connection.execute(query):
         facts = row.facts or {}
         what = facts.get("access", row.what)
-        files = tuple((facts.get("files") or {}).values())
+        shown = (shown_to(principal, facts) or {}).get("files", ())
+        files = tuple(shown.values() if isinstance(shown, Mapping) else shown)
         found.append(Seen(row.id, row.at, row.who, row.name, what, row.what == REFUSED, files))
     return found

@@ -160,6 +160,7 @@ def log(
     page: Paged,
     shared: Shared,
     runs: Runs,
+    asking: Asking,
     who: Text = "",
     what: Text = "",
     record: Text = "",
@@ -185,7 +186,7 @@ def log(
             before=before,
             limit=_A_PAGE,
         )
-    lines = [replace(line, facts=runs.hiding.json(line.facts)) for line in lines]
+    lines = [replace(line, facts=runs.hiding.json(audit.shown_to(asking.principal, line.facts))) for line in lines]
     asked = {"who": who, "what": what, "record": record, "since": since, "until": until}
     following = lines[-1].id if len(lines) == _A_PAGE else None
     return page.render(
