@@ -17,7 +17,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from pancommons.catalogue.access import Action, Role
-from pancommons.server.signin import devices
+from pancommons.server.signin import devices, tokens
 from pancommons.store.engine import Database
 from tests.runs.conftest import plugged
 from tests.server.conftest import database, empty_postgresql, empty_sqlite, new_database, postgresql
@@ -81,6 +81,8 @@ class Forms:
             office = Office(connection, self.commons.app.state.signin.told, AT)
             connection.execute(office.enabled("root"))
             account = office.account("root", Role.ADMINISTRATOR)
+            for one in tokens.of(connection, account):  # there may only be so many
+                tokens.revoke(connection, account, one.id)
             session, token = office.session(account), office.token(account, *Action)
             self._known.append(devices.ask(connection, "a program", [Action.READ], AT).user_code)
         own = {"sec-fetch-site": "same-origin"}
