@@ -42,6 +42,8 @@ from tests.catalogue.world import BEGIN, records, techniques
 from tests.load.browsing import Visitor
 
 ISSUER = "https://login.invalid"
+PROCESSES = 2
+"""How many serve."""
 _START_SECONDS = 90.0
 _TECHNIQUES = 300
 _PROPOSALS = 3
@@ -179,7 +181,7 @@ def serving(portal: Portal) -> Iterator[Portal]:
 def _configure(folder: Path, url: str) -> None:
     told = {
         "": {"database": url},
-        "server": {"proxies": ["127.0.0.1"]},
+        "server": {"proxies": ["127.0.0.1"], "processes": PROCESSES},
         "data_roots": {"data": str(folder / "data")},
         "runs": {"folder": str(folder / "runs"), "at_a_time": 2, "at_a_time_each": 2, "workers": 1, "memory": "1G"},
         "[signin.providers]": {"name": "facility", "title": "Facility", "issuer": ISSUER, "client_id": "portal"},
