@@ -27,7 +27,7 @@ _JUST_NOW = 0.1
 """Seconds for which a decision stands; who may read what is decided again when an answer took longer than that."""
 _SEVERED = "\0"
 """Between a root and a path in it, as `pancommons.server.sighted.Note` has them."""
-_NO_FILE = "File not found: there is no such file that you may read"
+NO_FILE = "File not found: there is no such file that you may read"
 _BUSY = "too many files are being read at the moment; try again"
 
 
@@ -50,7 +50,7 @@ class Asker:
         seeing = "picture" if what == "picture" else "look inside"
         if own is None:
             self.noted.refused(seeing, "file", self.file_id)
-            return Answer(404, problem=_NO_FILE)
+            return Answer(404, problem=NO_FILE)
         unless = [tag.strip().removeprefix("W/") for tag in self.request.headers.get("if-none-match", "").split(",")]
         denied: list[str] = []
         for _ in range(_ROUNDS):
@@ -72,7 +72,7 @@ class Asker:
                 return found
             denied += sorted(newly)
         self.noted.refused(seeing, "file", self.file_id)
-        return Answer(404, problem=_NO_FILE)
+        return Answer(404, problem=NO_FILE)
 
 
 def readers(request: Request) -> Readers:

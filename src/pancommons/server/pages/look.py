@@ -14,7 +14,7 @@ from pancommons.catalogue.read import dataset_of, file_place
 from pancommons.nexus.serving.answering import Answer
 from pancommons.nexus.serving.looking import COLUMNS, MEMBERS, ROWS
 from pancommons.server.errors import told
-from pancommons.server.hdf5.asking import Ask
+from pancommons.server.hdf5.asking import NO_FILE, Ask
 from pancommons.server.pages.frame import Page, Paged, built, router
 from pancommons.server.services import STATEMENT_SECONDS
 
@@ -52,9 +52,11 @@ def look(
         dataset = dataset_of(connection, ask.file_id, ask.who, ask.at)
     if file is None:
         ask.noted.refused("look inside", "file", ask.file_id)
-        return told(page.request, 404, page.gettext("There is no such file that you may read."))
+        return _nothing(page)
     where = _absolute(path)
     found = ask("look", path=where, selection=part or None, first=first, row=row, column=column)
+    if found.problem == NO_FILE:  # it was closed after the first look
+        return _nothing(page)
     island = _VIEWER in built() and view != "plain" and found.status != 415
     return page.render(
         "look/look.html",
@@ -135,6 +137,10 @@ class Addresses:
     def _with(self, face: str, what: str, asked: dict[str, Any]) -> str:
         given = {name: value for name, value in asked.items() if value not in (None, "", 0)}
         return self._page.to(f"/{face}/{self._id}{what}", given)
+
+
+def _nothing(page: Page) -> Response:
+    return told(page.request, 404, page.gettext("There is no such file that you may read."))
 
 
 def _absolute(path: str) -> str:
