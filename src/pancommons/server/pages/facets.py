@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from pancommons.catalogue.ontology.graph import PANET, Ontology
 from pancommons.catalogue.search.choosing import ACCESS, KINDS, purl
@@ -13,6 +14,8 @@ from pancommons.server.pages.frame import Page
 from pancommons.server.pages.technique_tree import Node, size, tree
 
 _MOST = 12
+_NO_VALUE = "\0"
+"""What no value holds that was read from an address."""
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Facets:
 
     def __init__(self, page: Page, chosen: Chosen, counting: Counting, ontology: Ontology) -> None:
         self.page, self.chosen, self.counting, self.ontology = page, chosen, counting, ontology
+        self._beside: dict[str, tuple[str, str]] = {}
 
     def all(self) -> list[Facet]:
         """Count and name every facet."""
@@ -106,7 +110,16 @@ class Facets:
         return Option(value, label, counted.counts.get(value, 0), self._address(name, values), value in taken)
 
     def _address(self, name: str, values: tuple[str, ...]) -> str:
-        return self.page.to("/datasets", self.chosen.query(**{name: values}))
+        """Return the address of this search with other values of a facet; of hundreds but these differ."""
+        if not values:
+            return self.page.to("/datasets", self.chosen.query(**{name: ()}))
+        if name not in self._beside:
+            before, _, after = self.page.to("/datasets", self.chosen.query(**{name: (_NO_VALUE,)})).partition(
+                urlencode({name: _NO_VALUE})
+            )
+            self._beside[name] = before, after
+        before, after = self._beside[name]
+        return before + urlencode([(name, one) for one in values]) + after
 
     def _techniques(self) -> Facet:
         counted = self.counting.techniques()

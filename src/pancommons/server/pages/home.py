@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi.responses import HTMLResponse
 
+from pancommons.catalogue.access import Principal
 from pancommons.catalogue.ontology.graph import PANET
 from pancommons.catalogue.search.choosing import Choice
 from pancommons.catalogue.search.facets import Counting
 from pancommons.catalogue.search.ground import Ground
+from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.search.welcome import opened, pictured
 from pancommons.server.pages.frame import Paged, router
 from pancommons.server.pages.search import ontology
 from pancommons.server.pages.technique_tree import leaves
 from pancommons.server.services import STATEMENT_SECONDS, Now
 from pancommons.server.visitor import Who
+from pancommons.store.engine import Database
 
 pages = router()
 
@@ -40,10 +45,11 @@ def home(page: Paged, who: Who, at: Now) -> HTMLResponse:
     every = Counting(database, who, at, Choice()).total()
     known = ontology(page.shared)
     shown = leaves(known, counted.counts)[:_MOST_TILES]
+    pictures = Lasting(database, who, at).get(
+        ("pictured", tuple(shown)), lambda: (_pictures(database, shown, who, at), True), len
+    )
     with database.read(STATEMENT_SECONDS) as connection:
-        ground = Ground(connection.dialect.name, who, at)
-        pictures = pictured(shown, ground, connection)
-        news = opened(ground, connection)
+        news = opened(Ground(connection.dialect.name, who, at), connection)
     tiles = [
         Tile(pid.removeprefix(PANET), one.name, counted.counts[pid], pictures.get(pid))
         for pid in shown
@@ -52,3 +58,8 @@ def home(page: Paged, who: Who, at: Now) -> HTMLResponse:
     return page.render(
         "home.html", tiles=tiles, exact=counted.exact, news=news, total=every.counts.get("all", 0), known=every.exact
     )
+
+
+def _pictures(database: Database, shown: Sequence[str], who: Principal, at: datetime) -> dict[str, str]:
+    with database.read(STATEMENT_SECONDS) as connection:
+        return pictured(shown, Ground(connection.dialect.name, who, at), connection)
