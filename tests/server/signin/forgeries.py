@@ -40,8 +40,6 @@ def edited(forger: Forger, claims: dict[str, Any]) -> str:
 Make = Callable[[Forger, dict[str, Any]], str | None]
 
 
-NOW = time.time()
-
 NOT_THIS_SIGN_IN: dict[str, Make] = {
     "other nonce": lambda forger, claims: forger.signed({**claims, "nonce": "other"}),
     "no nonce": lambda forger, claims: forger.signed({k: v for k, v in claims.items() if k != "nonce"}),
@@ -65,11 +63,11 @@ NOT_SIGNED_FOR_THIS: dict[str, Make] = {
     "an unknown key": lambda forger, claims: forger.signed(claims, OTHER, kid="two"),
     "changed afterwards": edited,
     "not a token": lambda forger, claims: "x.y",
-    "expired": lambda forger, claims: forger.signed({**claims, "exp": int(NOW) - 120}),
+    "expired": lambda forger, claims: forger.signed({**claims, "exp": int(time.time()) - 120}),
     "without end": lambda forger, claims: forger.signed({k: v for k, v in claims.items() if k != "exp"}),
-    "of the future": lambda forger, claims: forger.signed({**claims, "iat": int(NOW) + 3600}),
-    "not yet": lambda forger, claims: forger.signed({**claims, "nbf": int(NOW) + 3600}),
-    "old": lambda forger, claims: forger.signed({**claims, "iat": int(NOW) - 3600}),
+    "of the future": lambda forger, claims: forger.signed({**claims, "iat": int(time.time()) + 3600}),
+    "not yet": lambda forger, claims: forger.signed({**claims, "nbf": int(time.time()) + 3600}),
+    "old": lambda forger, claims: forger.signed({**claims, "iat": int(time.time()) - 3600}),
     "undated": lambda forger, claims: forger.signed({k: v for k, v in claims.items() if k != "iat"}),
     "dated with a word": lambda forger, claims: forger.signed({**claims, "iat": "now"}),
     "a logout token": lambda forger, claims: forger.signed(claims, typ="logout+jwt"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
@@ -29,7 +30,7 @@ from pancommons.server.signin.secret import digest
 from pancommons.store.engine import Database
 from tests.oidc import NAVIGATES, OpenID, form, sign_in, signed_in_server, to_portal
 from tests.server.signin.forger import Forger
-from tests.server.signin.forgeries import EVENT, NOW, OTHER
+from tests.server.signin.forgeries import EVENT, OTHER
 from tests.server.signin.steps import COOKIE, asked, begin, callback, come_back, signed_in, start, who, written
 
 
@@ -233,10 +234,10 @@ def test_11_only_a_logout_token_for_us_ends_a_session(forger: Forger, at_forger:
             token(events={}),
             token(events=None),
             token(nonce=sent["nonce"]),
-            token(exp=int(NOW) - 120),
+            token(exp=int(time.time()) - 120),
             token(exp=None),
-            token(iat=int(NOW) - 300),
-            token(iat=int(NOW) + 300),
+            token(iat=int(time.time()) - 300),
+            token(iat=int(time.time()) + 300),
             token(nonce=""),
             token(jti=None),
             token(sub=None, sid=None),
