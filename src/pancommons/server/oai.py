@@ -15,7 +15,8 @@ router = APIRouter()
 _LONGEST_FORM = 64 << 10
 
 
-@router.api_route("/oai", methods=["GET", "POST"], summary="OAI-PMH 2.0", response_class=Response)
+@router.get("/oai", summary="OAI-PMH 2.0", response_class=Response)
+@router.post("/oai", summary="OAI-PMH 2.0", response_class=Response)
 async def harvest(request: Request, shared: Shared, at: Now) -> Response:
     """Answer a harvester; arguments are in the address, or in the form of a POST."""
     arguments = list(request.query_params.multi_items())
