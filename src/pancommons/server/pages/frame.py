@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
+from markupsafe import Markup
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -83,8 +84,11 @@ class Page:
             "theme": theme if (theme := self.request.cookies.get("theme")) in THEMES else "",
             "built": built(),
         }
-        text = environment(self.language).get_template(template).render(**frame, **shown_there)
-        return HTMLResponse(text, status, HEADERS)
+        return HTMLResponse(self.fragment(template, **frame, **shown_there), status, HEADERS)
+
+    def fragment(self, template: str, /, **shown_there: Any) -> Markup:
+        """Fill a template that is a part of a page, which has addresses but not what the frame knows."""
+        return Markup(environment(self.language).get_template(template).render(**{"to": self.to} | shown_there))  # noqa: S704
 
     def gettext(self, text: str) -> str:
         """Translate a text that is made in the code."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from pancommons.catalogue.ontology.graph import PANET, Ontology
@@ -13,11 +14,12 @@ from pancommons.catalogue.records import Technique
 from pancommons.catalogue.search.choosing import Choice, Slice, dataset_ids, purl
 from pancommons.catalogue.search.facets import Counting
 from pancommons.catalogue.search.ground import Ground
+from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.search.listing import dataset_hits
 from pancommons.catalogue.search.query import Sorting
 from pancommons.pipelines import registry
 from pancommons.pipelines.declaration import Pipeline
-from pancommons.server.pages.frame import Paged, router
+from pancommons.server.pages.frame import Page, Paged, router
 from pancommons.server.pages.search import ontology
 from pancommons.server.services import STATEMENT_SECONDS, Now
 from pancommons.server.visitor import Who
@@ -25,6 +27,8 @@ from pancommons.server.visitor import Who
 pages = router()
 
 _SHOWN = 6
+_A_ROW = 100
+"""So many characters of what is kept count as one row."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Named:
 def techniques(page: Paged, who: Who, at: Now, q: str = "", empty: bool = False) -> HTMLResponse:
     """Show all techniques as a tree with the number of datasets of each, or those that some words name."""
     known = ontology(page.shared)
-    counted = Counting(page.shared.database, who, at, Choice()).techniques()
+    database = page.shared.database
+    counted = Counting(database, who, at, Choice()).techniques()
     words = q.strip()[:300]
     found = [_named(one, counted.counts) for one in known.containing(words)] if words else []
     everything = empty or not counted.counts
@@ -51,7 +56,11 @@ def techniques(page: Paged, who: Who, at: Now, q: str = "", empty: bool = False)
         "techniques/all.html",
         q=words,
         found=found,
-        roots=_forest(known, counted.counts, everything=everything),
+        tree=Lasting(database, who, at).get(
+            ("tree", page.language, page.to("/"), everything, counted.exact, frozenset(counted.counts.items())),
+            lambda: (_written(page, _forest(known, counted.counts, everything=everything), counted.exact), True),
+            lambda text: len(text) // _A_ROW,
+        ),
         everything=everything,
         with_data=bool(counted.counts),
         exact=counted.exact,
@@ -84,6 +93,11 @@ def technique(identifier: str, page: Paged, who: Who, at: Now) -> HTMLResponse:
         hits=hits,
         pipelines=_pipelines(relatives["relatives"], relatives["pid"], known),
     )
+
+
+def _written(page: Page, roots: list[Named], exact: bool) -> Markup:
+    """Write the tree, which takes most of the time of its page and changes no sooner than the counts in it."""
+    return page.fragment("techniques/tree.html", roots=roots, exact=exact)
 
 
 def _pipelines(beneath: list[str], pid: str, known: Ontology) -> list[tuple[str, str, str]]:
