@@ -11,14 +11,18 @@ from typing import Any
 import httpx
 import pytest
 import rdflib
+import sqlalchemy as sa
 from lxml import etree, html
 
-from pancommons.catalogue.access import LOCAL_USER
+from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER
+from pancommons.catalogue.formats.description import Site
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.quantities import parameter
+from pancommons.catalogue.read import Found, fetch
 from pancommons.catalogue.records import Dataset, File, Member, Person, Pid, Terms
+from pancommons.catalogue.surroundings import surroundings
 from pancommons.catalogue.write import delete, put
-from pancommons.server.landing import ENDINGS, OFFERED
+from pancommons.server.landing import ENDINGS, OFFERED, describe_one
 from pancommons.server.negotiation import best
 from tests.server.records.conftest import Portal
 
@@ -193,3 +197,22 @@ def test_a_lineage_is_drawn_and_listed(portal: Portal) -> None:
     assert not page.xpath(f"//svg//a[@href='/datasets/{derived}']")
     below = html.fromstring(portal.get(f"/datasets/{source}").text)
     assert below.xpath(f"//svg//a[@href='/datasets/{derived}']")
+
+
+def test_what_anybody_was_given_describes_a_dataset_as_well_as_asking_again(portal: Portal, lung: str) -> None:
+    at, described, asked, site = portal.world.at, 0, [], Site("https://portal.example", "Facility")
+    sa.event.listen(portal.database.reader, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    with portal.database.read() as connection:
+        for key in [lung, *portal.world.records["dataset"]]:
+            found = fetch(connection, "dataset", key, ANONYMOUS, at)
+            if not isinstance(found, Found):
+                continue
+            around = surroundings(connection, found, ANONYMOUS, at)
+            given = (found, *around.documents, *([around.instrument] if around.instrument else []))
+            asked.clear()
+            shorter = describe_one(connection, found, site, at, given)
+            assert not [one for one in asked if "FROM members" in one]
+            assert shorter == describe_one(connection, found, site, at)
+            assert [one for one in asked if "FROM members" in one]
+            described += 1
+    assert described > 1
