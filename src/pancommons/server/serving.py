@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -45,7 +46,13 @@ class Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Answer until SIGINT or SIGTERM."""
+    """Answer until SIGINT or SIGTERM.
+
+    What there is at the start stays until the end, and is not looked through for garbage again and again: that takes
+    some 0.1 s each time, in which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()
     Server(app).run(sockets=[listener])
 
 
