@@ -70,9 +70,7 @@ def _place(nodes: Mapping[str, Node], below: Mapping[str, frozenset[str]], taken
     for pid in sorted(nearest):
         nodes[nearest[pid]].beneath.append(nodes[pid])
     return [
-        pid
-        for pid, node in nodes.items()
-        if not node.beneath and pid not in taken and not below[pid].isdisjoint(nodes)
+        pid for pid, node in nodes.items() if not node.beneath and pid not in taken and not below[pid].isdisjoint(nodes)
     ]
 
 
