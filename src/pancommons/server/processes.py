@@ -91,6 +91,7 @@ class _Workers:
                 pass_fds=[one for one in (told.listener, other, memory) if one is not None],
                 env={**os.environ, _COUNTS: str(self._folder)},
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C goes to this process alone
             )
         finally:
             os.close(other)

@@ -15,12 +15,15 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from pancommons.base.machine import give_way
 from pancommons.nexus.serving import room, wire
 from pancommons.nexus.serving.answering import Asked, answer
 from pancommons.nexus.serving.budget import Budget
 from pancommons.nexus.serving.confinement import bound_files, bound_memory
 from pancommons.nexus.serving.open_files import OpenFiles
 
+_NICE = 5
+"""Pages come before plots and frames, and these before runs."""
 _LONGEST_BODY = 0
 _GRACE = 10
 _IDLE_SECONDS = 30.0
@@ -49,6 +52,7 @@ def serve(channel: socket.socket, memory: mmap.mmap | None) -> None:
 
 def main() -> None:
     """Serve on the socket that is named on the command line."""
+    give_way(_NICE)
     memory = room.enter(int(sys.argv[2])) if len(sys.argv) > 2 else None
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         try:
