@@ -68,6 +68,13 @@ def version(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def reached(connection: Connection) -> tuple[int, int]:
+    """Return `version`, and the highest id there can be: whatever is put from now on has a higher one."""
+    rows = connection.execute(sa.select(counters).where(counters.c.name.in_(("sequence", "id"))))
+    found = {row.name: int(row.value) for row in rows}
+    return found["sequence"], found["id"]
+
+
 def numbers(connection: Connection, counter: str, block: int = 1000) -> Iterator[int]:
     """Give one number of a counter after the other, taken in blocks; those not used are lost."""
     while True:

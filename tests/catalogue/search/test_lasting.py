@@ -83,6 +83,57 @@ def test_what_is_put_changed_or_deleted_counts_at_once(filled: Database) -> None
     assert total(filled) == 2
 
 
+def test_results_that_stay_closed_change_nothing_for_others(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with filled.read() as connection:
+        proposal = find(connection, "document", "p")
+    assert proposal is not None
+    member = Principal("ada", proposals={Role.MEMBER: frozenset({proposal})})
+    assert (total(filled), total(filled, member), total(filled, LOCAL_USER)) == (2, 2, 3)
+    counted = []
+    fitting = facets.fitting
+
+    def noted(*given: object, **more: object) -> object:
+        counted.append(given)
+        return fitting(*given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(facets, "fitting", noted)
+    keep(filled, scan("one", terms(None, None)), scan("two", terms(None, None)))
+    keep(filled, scan("three", terms(None, None)))
+    assert (total(filled), total(filled, member), len(counted)) == (2, 2, 0)
+    assert (total(filled, LOCAL_USER), len(counted)) == (6, 1)
+    keep(filled, scan("of the team", terms(None, None, "p")))
+    assert (total(filled), len(counted)) == (2, 1)
+    assert (total(filled, member), len(counted)) == (3, 2)
+    keep(filled, scan("four", terms(None, None)), scan("open", terms(PAST, PAST), kind="processed"))
+    assert Counting(filled, ANONYMOUS, NOW, Choice()).kinds().counts == {"raw": 1, "processed": 1}
+    keep(filled, scan("four", terms(PAST, PAST)))
+    assert total(filled) == 3, "it was closed, and is put again"
+    keep(filled, scan("five", terms(None, None)), scan("six", terms(SOON, SOON)))
+    assert [total(filled, at=at) for at in (SOON, NOW)] == [4, 3]
+    assert total(filled, member) == 4
+    keep(filled, scan("of the team", terms(None, None)))
+    assert total(filled, member) == 3, "it was the team's, and is nobody's"
+
+
+def test_a_dataset_that_opens_later_counts_then(filled: Database) -> None:
+    hour = timedelta(hours=1)
+    assert total(filled, at=LATER) == 3, "nothing opens after that"
+    keep(filled, scan("six", terms(LATER + hour, LATER + hour)))
+    assert [total(filled, at=at) for at in (LATER, LATER + hour)] == [3, 4]
+
+
+def test_a_closed_result_is_seen_by_its_team_once_its_input_opens(filled: Database) -> None:
+    with filled.read() as connection:
+        proposal = find(connection, "document", "p")
+    assert proposal is not None
+    member = Principal("ada", proposals={Role.MEMBER: frozenset({proposal})})
+    keep(filled, scan("input", terms(SOON, SOON)))
+    assert [total(filled, member, at) for at in (SOON, NOW)] == [3, 2]
+    input_of = (Relation(kind="derived from", target="input"),)
+    keep(filled, scan("result", terms(None, None, "p"), relations=input_of))
+    assert [total(filled, member, at) for at in (NOW, SOON)] == [2, 4]
+
+
 def test_what_is_given_up_counts_for_nobody(filled: Database) -> None:
     assert total(filled) == 2
     with pytest.raises(ZeroDivisionError), filled.write() as connection:

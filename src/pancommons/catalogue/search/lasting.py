@@ -1,7 +1,8 @@
 """What was counted for somebody, kept for as long as counting again would give the same.
 
 That is until a record or the techniques change, which moves the catalogue's counter of changes, or until the moment
-at which something opens that the same person could not see before. Nobody is given what was counted for another.
+at which something opens that the same person could not see before. New datasets that are closed for good to whoever
+asks, as results of others' runs are, change nothing for them. Nobody is given what was counted for another.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -17,8 +18,8 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from pancommons.catalogue.access import ANONYMOUS, Principal
-from pancommons.catalogue.ledger import version
+from pancommons.catalogue.access import ANONYMOUS, Action, Principal, visible
+from pancommons.catalogue.ledger import reached
 from pancommons.catalogue.tables import datasets, guards, instruments, samples
 from pancommons.store.engine import Database
 from pancommons.store.schema import floor
@@ -29,18 +30,25 @@ MOST = 100_000
 _T = TypeVar("_T")
 
 
+_MOST_NEW = 1000
+_MOST_COMPARED = 10_000
+
+Reached = tuple[int, int]
+"""How far the catalogue had come, see `pancommons.catalogue.ledger.reached`."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What was counted: of which version of the catalogue, and from and until when it holds."""
+    """What was counted: when the catalogue had come how far, and from and until when it holds."""
 
-    version: int
+    reached: Reached
     since: datetime
     until: datetime | None
     size: int
     value: Any
 
-    def holds(self, version: int, at: datetime) -> bool:
-        return self.version == version and self.since <= at and (self.until is None or at < self.until)
+    def holds(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
 
 
 @dataclass
@@ -49,15 +57,22 @@ class _Kept:
 
     entries: OrderedDict[Hashable, _Entry] = field(default_factory=OrderedDict)
     size: int = 0
+    compared: OrderedDict[Hashable, bool] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, key: Hashable, version: int, at: datetime) -> _Entry | None:
+    def get(self, key: Hashable, at: datetime) -> _Entry | None:
         with self.lock:
             found = self.entries.get(key)
-            if found is None or not found.holds(version, at):
+            if found is None or not found.holds(at):
                 return None
             self.entries.move_to_end(key)
             return found
+
+    def note(self, key: Hashable, same: bool) -> None:
+        with self.lock:
+            self.compared[key] = same
+            if len(self.compared) > _MOST_COMPARED:
+                self.compared.popitem(last=False)
 
     def put(self, key: Hashable, entry: _Entry) -> None:
         with self.lock:
@@ -85,7 +100,7 @@ class Lasting:
     database: Database
     principal: Principal
     at: datetime
-    _version: int | None = None
+    _now: Reached | None = None
 
     def __post_init__(self) -> None:
         self.at = floor(self.at)
@@ -104,29 +119,65 @@ class Lasting:
         size
             How many rows it has.
         """
-        # The version is read before anything is counted: what changes meanwhile makes a younger version.
-        if self._version is None:
+        # It is read before anything is counted how far the catalogue is: what changes meanwhile comes after that.
+        if self._now is None:
             with self.database.read() as connection:
-                self._version = version(connection)
+                self._now = reached(connection)
         key = (self.principal, what)
-        if (found := self._all.get(key, self._version, self.at)) is not None:
+        if (found := self._found(key, self._now)) is not None:
             value: _T = found.value
             return value
-        until = self._next(self._version)
+        until = self._next(self._now)
         made, lasts = make()
         if lasts:
-            self._all.put(key, _Entry(self._version, self.at, until, size(made), made))
+            self._all.put(key, _Entry(self._now, self.at, until, size(made), made))
         return made
 
-    def _next(self, version: int) -> datetime | None:
+    def _next(self, now: Reached) -> datetime | None:
         """Return until when something holds that is counted now."""
         key = (self.principal, "next opening")
-        if (found := self._all.get(key, version, self.at)) is not None:
+        if (found := self._found(key, now)) is not None:
             return found.until
         with self.database.read() as connection:
             until = next_opening(connection, self.principal, self.at)
-        self._all.put(key, _Entry(version, self.at, until, 1, None))
+        self._all.put(key, _Entry(now, self.at, until, 1, None))
         return until
+
+    def _found(self, key: Hashable, now: Reached) -> _Entry | None:
+        """Return what was kept, if it holds still."""
+        found = self._all.get(key, self.at)
+        if found is None or found.reached == now:
+            return found
+        which = (self.principal, found.reached, now)
+        if (same := self._all.compared.get(which)) is None:
+            with self.database.read() as connection:
+                same = nothing_new(connection, self.principal, found.reached, now, self.at)
+            self._all.note(which, same)
+        if not same:
+            return None
+        found = replace(found, reached=now)
+        self._all.put(key, found)
+        return found
+
+
+def nothing_new(connection: Connection, principal: Principal, then: Reached, now: Reached, at: datetime) -> bool:
+    """Say whether all that changed meanwhile is that datasets came that are closed to somebody, and stay so.
+
+    Every change of a record takes a number, and the record has the last of its own: as many new datasets as numbers
+    mean that nothing else changed. What inputs of a dataset keep back until they open is in `next_opening` already.
+    """
+    count = now[0] - then[0]
+    if not 0 < count <= _MOST_NEW:
+        return False
+    table = datasets.c
+    never = sa.and_(
+        *(table[name].is_(None) for name in ("open_from", "discoverable_from", "public_from", "findable_from"))
+    )
+    closed = sa.not_(visible(datasets, principal, Action.DISCOVER, at))
+    query = sa.select(sa.func.count()).where(
+        table.sequence > then[0], table.sequence <= now[0], table.id > then[1], never, closed
+    )
+    return connection.execute(query).scalar_one() == count
 
 
 def next_opening(connection: Connection, principal: Principal, at: datetime) -> datetime | None:
