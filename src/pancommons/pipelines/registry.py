@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from collections.abc import Callable
+from functools import cache, lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from pancommons.base.errors import BadInput, PanError
 from pancommons.pipelines.declaration import Pipeline
@@ -58,9 +60,14 @@ def load(name: str) -> Pipeline:
     return pipeline
 
 
-@cache
 def _entry_points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return _found(entry_points, tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _found(find: Callable[..., EntryPoints], path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Look through all that is installed on a path, which takes some milliseconds."""
+    return {point.name: point for point in find(group=GROUP)}
 
 
 def _check(pipeline: Pipeline, name: str) -> None:
