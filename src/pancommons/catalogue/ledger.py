@@ -64,8 +64,7 @@ def take(connection: Connection, counter: str, count: int) -> range:
 
 def version(connection: Connection) -> int:
     """Return a number that grows with every change of a record or of the techniques."""
-    query = sa.select(counters.c.value).where(counters.c.name == "sequence")
-    return int(connection.execute(query).scalar_one())
+    return reached(connection)[0]
 
 
 def reached(connection: Connection) -> tuple[int, int]:

@@ -201,13 +201,18 @@ def _bounding() -> sa.Select[Any]:
 
 def file_place(connection: Connection, identifier: str, principal: Principal, at: datetime) -> File | None:
     """Return where a file is, by its identifier; None if there is none that this principal may read."""
-    table = parts.files
     if "\0" in identifier:
         return None
-    row = connection.execute(
-        sa.select(table).where(table.c.identifier == identifier, visible(table, principal, Action.READ, at))
-    ).first()
+    row = connection.execute(_place(principal), {"which": identifier, "moment": at}).first()
     return None if row is None else file_of(row)
+
+
+@lru_cache(maxsize=256)
+def _place(principal: Principal) -> sa.Select[Any]:
+    """Select a file, ``which``, if the principal may read it at a ``moment``."""
+    table = parts.files
+    may = visible(table, principal, Action.READ, MOMENT)
+    return sa.select(table).where(table.c.identifier == sa.bindparam("which"), may)
 
 
 def file_and_standing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -12,8 +11,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from pancommons.base.errors import BadInput, PanError
-
-_PR_SET_PDEATHSIG = 1
+from pancommons.base.machine import end_with_parent
 
 
 class Executor(Protocol):
@@ -79,16 +77,14 @@ def only_one_thread() -> None:
 
 def set_up_worker(parent: int) -> None:
     """Tie a worker to its parent and to one thread."""
-    end_with_parent(parent)
+    bind_to(parent)
     only_one_thread()
 
 
-def end_with_parent(parent: int) -> None:
-    """Make the kernel end this worker when its parent dies, or has died already, and leave Ctrl-C to the parent."""
+def bind_to(parent: int) -> None:
+    """Let a worker end with its parent, and leave Ctrl-C to that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with_parent(parent)
 
 
 class _Pool:
@@ -131,7 +127,7 @@ class _Dask:
             """Set up every worker, also those made anew, to die with us."""
 
             def setup(self, worker: Any) -> None:
-                end_with_parent(parent)
+                bind_to(parent)
 
         self._cluster = None
         if address is None:

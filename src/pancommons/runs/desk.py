@@ -282,8 +282,8 @@ class Desk:
     def _row(self, connection: Connection, identifier: str, principal: Principal, at: datetime) -> Any:
         if not is_identifier(identifier):
             return None
-        query = sa.select(runs).where(runs.c.identifier == identifier, sight.seen_by(principal, at))
-        return connection.execute(query).first()
+        asked = {"which": identifier, "moment": at}
+        return connection.execute(sight.one_seen_by(principal), asked).first()
 
     def _change(
         self, change: Callable[[Connection, Any], None], what: str, identifier: str, principal: Principal, at: datetime

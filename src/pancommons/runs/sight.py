@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import Alias
 
 from pancommons.base.settings import Runs
-from pancommons.catalogue.access import Action, Principal, Role, visible
+from pancommons.catalogue.access import MOMENT, Action, Principal, Role, visible
 from pancommons.catalogue.tables import datasets
 from pancommons.runs.queue import Waiting, line
 from pancommons.runs.run import Input, Run
@@ -33,7 +34,7 @@ def administers(principal: Principal) -> bool:
     return Role.ADMINISTRATOR in principal.everywhere
 
 
-def seen_by(principal: Principal, at: datetime) -> ColumnElement[bool]:
+def seen_by(principal: Principal, at: datetime | sa.BindParameter[datetime]) -> ColumnElement[bool]:
     """Say in SQL which runs somebody may see."""
     if principal.scopes is not None and Action.READ not in principal.scopes:
         return sa.false()
@@ -48,6 +49,12 @@ def seen_by(principal: Principal, at: datetime) -> ColumnElement[bool]:
         .where(run_inputs.c.run_id == runs.c.id, sa.not_(visible(bound, principal, Action.READ, at)))
     )
     return sa.and_(runs.c.person == principal.person, sa.not_(kept))
+
+
+@lru_cache(maxsize=256)
+def one_seen_by(principal: Principal) -> sa.Select[Any]:
+    """Select a run, ``which``, if somebody may see it at a ``moment``; it is asked for by each page that watches."""
+    return sa.select(runs).where(runs.c.identifier == sa.bindparam("which"), seen_by(principal, MOMENT))
 
 
 def waiting(connection: Connection) -> list[Waiting]:

@@ -70,7 +70,7 @@ class Metrics:
         self._connections_by = self._gauge(
             "pancommons_database_connections", "Connections of the pool for reading.", "state"
         )
-        self._database, self._readers, self._together = database, readers, together
+        self._database, self._readers, self.together = database, readers, together
         if together is None:
             for one in (_Known(database), ProcessCollector(registry=None)):
                 self.registry.register(one)
@@ -78,11 +78,11 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything counted until now."""
         self.look()
-        if self._together is None:
+        if self.together is None:
             return generate_latest(self.registry)
         every = CollectorRegistry()
-        MultiProcessCollector(every, str(self._together.folder))  # type: ignore[no-untyped-call]
-        for one in (_Known(self._database), _Spent(self._together)):
+        MultiProcessCollector(every, str(self.together.folder))  # type: ignore[no-untyped-call]
+        for one in (_Known(self._database), _Spent(self.together)):
             every.register(one)
         return generate_latest(every)
 
@@ -145,7 +145,8 @@ class _Counting:
             try:
                 await self._app(scope, receive, noted)
             finally:
-                self._metrics.look()
+                if self._metrics.together is not None:  # else it is looked when somebody asks
+                    self._metrics.look()
                 self._metrics.answered.labels(_template(scope), method, str(status or 500)).inc()
 
 

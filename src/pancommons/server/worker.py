@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -12,8 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pancommons.base.errors import BadInput, PanError
-
-_PR_SET_PDEATHSIG = 1
+from pancommons.base.machine import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,7 @@ def main() -> None:
     """Serve until SIGINT or SIGTERM; end with the process that looks after this one."""
     told = Told(**json.loads(sys.argv[1]))
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != told.above:
-        return
+    end_with_parent(told.above)
     from pancommons.server.app import create_app
     from pancommons.server.buckets import Table
     from pancommons.server.services import Services

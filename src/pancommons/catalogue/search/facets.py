@@ -134,17 +134,19 @@ class Counting:
 
     def _placed(self, facet: str) -> tuple[Tally, Mapping[str, Place]]:
         counted = self._cube(self.choice.without(facet)).tally("place")
+        which = tuple(sorted(map(int, counted.counts)))
+        places = self._lasting.get(("places", which), lambda: (self._places(which), True), len)
+        known = counted.by(lambda key: places[key].pid if key in places else None)
+        return known, {place.pid: place for place in places.values()}
+
+    def _places(self, which: Sequence[int]) -> Mapping[str, Place]:
+        """Return those of some instruments, by their ids, that may be seen."""
         with self.database.read() as connection:
             ground = Ground(connection.dialect.name, self.principal, self.at)
             table = ground.alias(instruments)
-            rows = connection.execute(
-                sa.select(table.c.id, table.c.pid, table.c.name, table.c.facility).where(
-                    among(table.c.id, list(map(int, counted.counts))), ground.seen(table)
-                )
-            ).all()
-        places = {str(row.id): Place(row.pid, row.name, row.facility) for row in rows}
-        known = counted.by(lambda key: places[key].pid if key in places else None)
-        return known, {place.pid: place for place in places.values()}
+            query = sa.select(table.c.id, table.c.pid, table.c.name, table.c.facility)
+            rows = connection.execute(query.where(among(table.c.id, which), ground.seen(table))).all()
+        return {str(row.id): Place(row.pid, row.name, row.facility) for row in rows}
 
     def techniques(self) -> Tally:
         """Count by the PID of every technique that a dataset has or that lies above one it has."""
@@ -159,13 +161,15 @@ class Counting:
             found = each.subquery()
             return sa.select(found.c.together, sa.func.count()).group_by(found.c.together)
 
-        told, share = self._counted("techniques", choice, rows)
-        above = self._lasting.get("above", lambda: (self._above(), True))
-        sums: Counter[str] = Counter()
-        for together, count in told:
-            for pid in set().union(*(above[int(key)] for key in together.split(","))):
-                sums[pid] += count * share
-        return Tally(sums, share == 1)
+        def summed(told: Sequence[Any]) -> Sequence[Any]:
+            above = self._lasting.get("above", lambda: (self._above(), True))
+            sums: Counter[str] = Counter()
+            for together, count in told:
+                sums.update(dict.fromkeys(set().union(*(above[int(key)] for key in together.split(","))), count))
+            return list(sums.items())
+
+        told, share = self._counted("techniques", choice, rows, summed)
+        return Tally({pid: count * share for pid, count in told}, share == 1)
 
     def _above(self) -> Mapping[int, set[str]]:
         """Return the PIDs of each technique by its id, and of those above it."""
@@ -263,9 +267,13 @@ class Counting:
         return table, conditions if share == 1 else [table.c.id % share == 0, *conditions]
 
     def _counted(
-        self, what: str, choice: Choice, rows: Callable[[Connection, Ground, int], sa.Executable]
+        self,
+        what: str,
+        choice: Choice,
+        rows: Callable[[Connection, Ground, int], sa.Executable],
+        made: Callable[[Sequence[Any]], Sequence[Any]] = lambda told: told,
     ) -> tuple[Sequence[Any], int]:
-        """Return what a statement counts, and one in how many datasets it looked at."""
+        """Return what is made of what a statement counts, and one in how many datasets it looked at."""
         count = self._count(choice)
         shares = [_USUAL_SHARE] if count is None else [1, _USUAL_SHARE] if count <= ALL else [_prime(count // SHARE)]
 
@@ -274,9 +282,10 @@ class Counting:
                 try:
                     with self.database.read(self.each) as connection:
                         ground = Ground(connection.dialect.name, self.principal, self.at)
-                        return (connection.execute(rows(connection, ground, share)).all(), share), share == shares[0]
+                        told = connection.execute(rows(connection, ground, share)).all()
                 except TookTooLong:
                     continue
+                return (made(told), share), share == shares[0]
             return ([], 0), False
 
         return self._lasting.get((what, choice, *shares), counted, lambda found: len(found[0]))
