@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from pancommons.base.errors import BadInput, PanError
 from pancommons.base.home import home
 from pancommons.base.settings import settings
 from pancommons.store import functions
+from pancommons.store.deadlines import Deadlines
 
 _BUSY_MS = 30_000
-_MAPPED = 0x7FFF0000  # the most that SQLite maps; what lies beyond is read at twice the cost
-_CHECK_EVERY = 20_000  # virtual-machine steps of SQLite between two looks at the clock
+_deadlines = Deadlines()
 
 
 class TookTooLong(PanError):
@@ -198,22 +197,19 @@ def _limited(connection: Connection, seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    sqlite = connection.dialect.name == "sqlite"
-    driver: Any = connection.connection.driver_connection
-    if sqlite:
-        deadline = time.monotonic() + seconds
-        driver.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_EVERY)
+    limit: AbstractContextManager[None] = nullcontext()
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        limit = _deadlines.within(driver, seconds)
     else:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}")
     try:
-        yield
+        with limit:
+            yield
     except DBAPIError as error:
         if _interrupted(error):
             raise TookTooLong(f"the query took longer than {seconds:g} s and was stopped") from None
         raise
-    finally:
-        if sqlite:
-            driver.set_progress_handler(None, 0)
 
 
 def _interrupted(error: DBAPIError) -> bool:
