@@ -243,6 +243,15 @@ def _counted(database: Database, choice: Choice, who: Principal) -> dict[str, di
     }
 
 
+@pytest.fixture(params=["in memory", "in the database"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count as in a catalogue that is not very large, and as in one that is."""
+    if request.param == "in the database":
+        monkeypatch.setattr(facets, "read_columns", lambda *_: None)
+    monkeypatch.setattr(lasting, "MOST", 0)
+
+
+@pytest.mark.usefixtures("way")
 def test_facets_count_as_a_naive_evaluator_for_everybody(filled):
     database, naive, people = filled
 
@@ -263,6 +272,7 @@ def test_facets_count_as_a_naive_evaluator_for_everybody(filled):
     compare()
 
 
+@pytest.mark.usefixtures("way")
 def test_samples_are_counted_by_name_and_only_those_that_may_be_seen(filled):
     database, naive, people = filled
     for who in people.values():
@@ -299,6 +309,7 @@ def test_what_takes_too_long_is_estimated(filled, monkeypatch):
         return real(*given, **named)
 
     monkeypatch.setattr(facets, "fitting", fitting)
+    monkeypatch.setattr(facets, "read_columns", lambda *_: None)
     monkeypatch.setattr(facets, "_USUAL_SHARE", 7)
     monkeypatch.setattr(lasting, "MOST", 0)
     kinds = Counting(database, LOCAL_USER, NOW, Choice()).kinds()  # neither the count nor all of them in time
@@ -308,6 +319,20 @@ def test_what_takes_too_long_is_estimated(filled, monkeypatch):
     slow = iter([True])
     kinds = Counting(database, LOCAL_USER, NOW, Choice()).kinds()
     assert kinds == facets.Tally(naive.count(Choice(), "kind", LOCAL_USER, 7), exact=False)
+
+
+def test_what_cannot_be_marked_in_time_is_left_to_the_database(filled, monkeypatch):
+    database, naive, people = filled
+
+    def late(*_: Any) -> Any:
+        raise TookTooLong("too long")
+
+    monkeypatch.setattr(lasting, "MOST", 0)
+    choice = Choice(words="sample", kind=("raw",))
+    for what in ("fitting_ids", "read_columns"):
+        monkeypatch.setattr(facets, what, late)
+        years = Counting(database, people["ada"], NOW, choice, each=30).years()
+        assert years == facets.Tally(dict(naive.count(choice, "year", people["ada"])))
 
 
 def test_quantities_are_those_of_datasets_that_may_be_seen(filled):

@@ -1,7 +1,8 @@
 """Counting what a choice would leave: each facet with all other choices applied, within a time.
 
-Every count is one over the datasets that the one who asks may discover. Where very many fit, or all of them cannot be
-counted in time, an even share of them is, and the counts are estimates from that.
+Every count is one over the datasets that the one who asks may discover. Where these are not very many, `columns` counts
+them in memory. In a large catalogue the database counts what fits; where very many do, or all of them cannot be counted
+in time, it counts an even share of them, and the counts are estimates from that.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from math import isqrt
 from typing import Any
 
@@ -19,7 +21,8 @@ from sqlalchemy.sql.selectable import Alias
 
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.parts import parameters
-from pancommons.catalogue.search.choosing import ACCESS, Choice, access_ways, fitting
+from pancommons.catalogue.search.choosing import Choice, fitting
+from pancommons.catalogue.search.columns import Columns, Ints, Mask, fitting_ids, parts, read_columns, sides
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.tables import (
@@ -35,7 +38,7 @@ from pancommons.store.engine import Database, TookTooLong
 from pancommons.store.functions import among
 
 ALL = 50_000
-"""Up to so many datasets are counted one by one."""
+"""Up to so many datasets are counted one by one; in a catalogue that holds no more, in memory."""
 
 SHARE = 20_000
 """About so many are counted where there are more."""
@@ -96,6 +99,7 @@ class Counting:
     choice: Choice
     each: float = 0.7
     _kept: dict[Choice, _Cube] = field(default_factory=dict)
+    _masks: dict[Choice, Mask | None] = field(default_factory=dict)
     _counts: dict[Choice, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -151,6 +155,9 @@ class Counting:
     def techniques(self) -> Tally:
         """Count by the PID of every technique that a dataset has or that lies above one it has."""
         choice = self.choice.without("technique")
+        if (found := self._marked(choice)) is not None:
+            columns, mask = found
+            return Tally(columns.count_techniques(mask))
 
         def rows(connection: Connection, ground: Ground, share: int) -> sa.Executable:
             table, conditions = self._datasets(choice, ground, connection, share)
@@ -185,6 +192,11 @@ class Counting:
     def samples(self) -> Tally:
         """Count by the name of samples that may be seen: the most frequent ones."""
         choice = self.choice.without("sample")
+        if (found := self._marked(choice)) is not None:
+            columns, mask = found
+            counted = columns.count_samples(mask)
+            order = sorted(counted, key=lambda name: (-counted[name], name))
+            return Tally({name: counted[name] for name in order[:MOST_SAMPLES]})
 
         def rows(connection: Connection, ground: Ground, share: int) -> sa.Executable:
             table, conditions = self._datasets(choice, ground, connection, share)
@@ -236,28 +248,57 @@ class Counting:
 
     def _cube(self, choice: Choice) -> _Cube:
         """Count by instrument, year, kind and access at once."""
+        if choice not in self._kept and (found := self._marked(choice)) is not None:
+            columns, mask = found
+            self._kept[choice] = _Cube(columns.count_cells(mask))
         if choice not in self._kept:
 
             def rows(connection: Connection, ground: Ground, share: int) -> sa.Executable:
                 table, conditions = self._datasets(choice, ground, connection, share)
-                ways = access_ways(table, ground)
-                found = (
-                    sa.select(
-                        table.c.instrument_id.label("place"),
-                        sa.func.substr(sa.type_coerce(table.c.creation_date, sa.Text()), 1, 4).label("year"),
-                        table.c.kind.label("kind"),
-                        sa.case(*((ways[name], name) for name in ACCESS[:-1])).label("access"),
-                        sa.case((ways["mine"], 1), else_=0).label("mine"),
-                    )
-                    .where(*conditions)
-                    .subquery()
-                )
+                found = sa.select(*sides(table, ground)).where(*conditions).subquery()
                 return sa.select(*found.c, sa.func.count().label("number")).group_by(*found.c)
 
             told, share = self._counted("cube", choice, rows)
             counted = [(row._mapping, row._mapping["number"] * share) for row in told]
             self._kept[choice] = _Cube(counted, share == 1)
         return self._kept[choice]
+
+    def _marked(self, choice: Choice) -> tuple[Columns, Mask] | None:
+        """Return the columns, and marks of what fits a choice; None where that is left to the database."""
+        columns = self._lasting.get(
+            ("columns", ALL), self._columns, lambda found: 4 * _weight(None if found is None else found.ids)
+        )
+        if columns is None:
+            return None
+        if choice not in self._masks:
+            self._masks[choice] = self._mask(columns, choice)
+        mask = self._masks[choice]
+        return None if mask is None else (columns, mask)
+
+    def _columns(self) -> tuple[Columns | None, bool]:
+        try:
+            with self.database.read(2 * self.each) as connection:
+                ground = Ground(connection.dialect.name, self.principal, self.at)
+                return read_columns(connection, ground, ALL), True
+        except TookTooLong:
+            return None, True  # the next to ask would wait in vain as long
+
+    def _mask(self, columns: Columns, choice: Choice) -> Mask | None:
+        """Mark what fits a choice; None if the database does not tell that in time."""
+
+        def ids(part: Choice) -> tuple[Ints, bool]:
+            with self.database.read(self.each) as connection:
+                ground = Ground(connection.dialect.name, self.principal, self.at)
+                return fitting_ids(part, ground, connection), True
+
+        mask = columns.within(choice)
+        for part in parts(choice):
+            try:
+                found = self._lasting.get(("fitting", part), partial(ids, part), _weight)
+            except TookTooLong:
+                return None
+            mask &= columns.marked(found)
+        return mask
 
     def _datasets(
         self, choice: Choice, ground: Ground, connection: Connection, share: int = 1, *, all_of_them: bool = True
@@ -303,6 +344,8 @@ class Counting:
             except TookTooLong:
                 return None, False
 
+        if choice not in self._counts and (found := self._marked(choice)) is not None:
+            self._counts[choice] = int(found[1].sum())
         if choice not in self._counts:
             self._counts[choice] = self._lasting.get(("count", choice), counted)
         return self._counts[choice]
@@ -313,7 +356,7 @@ class _Cube:
     """Counts by several properties at once."""
 
     rows: Sequence[tuple[Mapping[str, Any], int]]
-    exact: bool
+    exact: bool = True
 
     def tally(self, side: str) -> Tally:
         """Sum over all properties but one; where there is none it is not counted."""
@@ -322,6 +365,11 @@ class _Cube:
             if values[side] is not None:
                 sums[str(values[side])] += count
         return Tally(sums, self.exact)
+
+
+def _weight(numbers: Ints | None) -> int:
+    """Return how many rows take as much memory as an array of numbers."""
+    return 1 if numbers is None else 1 + len(numbers) // 32
 
 
 def _prime(least: int) -> int:
