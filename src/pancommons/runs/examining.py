@@ -21,7 +21,7 @@ from pancommons.base.machine import give_way
 from pancommons.nexus.serving import wire
 from pancommons.nexus.serving.confinement import bound_files, bound_memory
 
-_NICE = 5
+_NICE = 10
 _MOST_LINKS = 5000
 _HDF5 = {".nxs", ".h5", ".hdf5", ".hdf", ".nx5", ".nexus"}
 

@@ -329,7 +329,7 @@ def test_what_cannot_be_marked_in_time_is_left_to_the_database(filled, monkeypat
 
     monkeypatch.setattr(lasting, "MOST", 0)
     choice = Choice(words="sample", kind=("raw",))
-    for what in ("fitting_ids", "read_columns"):
+    for what in ("fitting_ids", "read_columns", "read_sight"):
         monkeypatch.setattr(facets, what, late)
         years = Counting(database, people["ada"], NOW, choice, each=30).years()
         assert years == facets.Tally(dict(naive.count(choice, "year", people["ada"])))

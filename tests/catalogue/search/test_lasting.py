@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Principal, Role
+from pancommons.catalogue.ledger import take
 from pancommons.catalogue.ontology.stored import kept_ontology
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.read import find
@@ -14,6 +17,7 @@ from pancommons.catalogue.records import Dataset, Document, Relation, Sample, Te
 from pancommons.catalogue.search import facets
 from pancommons.catalogue.search.choosing import Choice
 from pancommons.catalogue.search.facets import Counting
+from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.techniques import put_techniques
 from pancommons.catalogue.write import delete, load, put
 from pancommons.store.engine import Database
@@ -66,8 +70,11 @@ def test_nothing_is_counted_twice(filled: Database, monkeypatch: pytest.MonkeyPa
     def again(*_: object, **__: object) -> object:
         raise AssertionError("counted again")
 
-    for what in ("fitting", "fitting_ids", "read_columns"):
+    for what in ("fitting", "fitting_ids", "read_columns", "read_sight"):
         monkeypatch.setattr(facets, what, again)
+    assert told(NOW + 5 * MOMENT) == first
+    with filled.write() as connection:
+        take(connection, "id", 7)  # as for lines of the audit
     assert told(NOW + 5 * MOMENT) == first
     with pytest.raises(AssertionError):
         told(NOW - MOMENT)  # before it was counted nobody knows
@@ -184,3 +191,16 @@ def test_techniques_are_those_of_now(filled: Database) -> None:
         known = kept_ontology(connection).get("t/low")
     assert known is not None
     assert (known.name, known.parents) == ("alone", ())
+
+
+def test_what_many_ask_for_at_once_is_made_once(filled: Database) -> None:
+    made: list[object] = []
+
+    def make() -> tuple[object, bool]:
+        made.append(object())
+        time.sleep(0.1)  # for as long the others wait
+        return made[-1], True
+
+    with ThreadPoolExecutor(8) as pool:
+        given = list(pool.map(lambda _: Lasting(filled, ANONYMOUS, NOW).get("something", make), range(8)))
+    assert (len(made), set(given)) == (1, set(made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from pancommons.catalogue.ingest.roots import Roots
 _SECONDS = 120.0
 _SECONDS_PER_BYTE = 1 / 20e6
 _MEMORY = 4 << 30
+_NICE = 10
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ class _Worker:
 
 
 def _work(pipe: Connection[Any, Any], reading: Reading) -> None:
+    os.nice(_NICE)  # a server that takes up results has people waiting for other things
     _bound_memory()
     while True:
         try:

@@ -1,8 +1,9 @@
-"""What facets count of the datasets that somebody may discover, as columns: counted in memory, not in the database.
+"""What facets count of datasets, as columns: counted in memory, not in the database.
 
-For a catalogue that is not very large. The columns are read once and hold as long as the catalogue stays as it is for
-whoever asks, see `pancommons.catalogue.search.lasting`; of a choice the database is then asked only which datasets fit
-its words, its ranges and what else is linked to datasets, each by itself, and these answers are kept as well.
+For a catalogue that is not very large. The columns are read once for everybody and hold as long as the catalogue stays
+as it is, see `pancommons.catalogue.search.lasting`. For whoever asks, the database tells which datasets and samples
+they may discover, and of a choice it is asked only which datasets fit its words, its ranges and what else is linked to
+datasets, each by itself; these answers are kept as well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.selectable import Alias
 
+from pancommons.catalogue.access import LOCAL_USER
 from pancommons.catalogue.search.choosing import ACCESS, Choice, access_ways, dataset_filter, fitting
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.tables import (
@@ -31,110 +33,172 @@ from pancommons.catalogue.tables import (
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+EVERYBODY = LOCAL_USER
+"""Sees what anybody may: for whom `Columns` are read."""
+
 _LINKED = ("technique", "facility", "instrument", "sample")
 _NOTHING = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
-    """What each of some things has several of, as pairs.
+class Techniques:
+    """The techniques of datasets.
 
     Attributes
     ----------
-    names
-        Of all that can be had.
-    owner, had
-        Shape (pairs,): places of what has it among the things, and of what is had among the names; no pair twice.
+    together
+        Shape (datasets,): which of the sets of techniques that occur each has; the set that is numbered 0 is empty.
+    sets, had
+        Shape (pairs,): of each set its techniques, and all above these, as places among the PIDs; no pair twice.
+    pids
+        Of all techniques.
     """
 
-    names: Sequence[str]
+    together: Ints
+    sets: Ints
+    had: Ints
+    pids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of datasets.
+
+    Attributes
+    ----------
+    owner, had
+        Shape (pairs,): places of datasets, and of the samples that each has.
+    ids, name
+        Shape (samples,): ascending, and places of their names; several samples may have one.
+    names
+        All different ones.
+    """
+
     owner: Ints
     had: Ints
-
-    def count(self, weights: NDArray[Any]) -> dict[str, int]:
-        """Sum the weights of the things that have each, shape (things,); those that none has are left out."""
-        sums = np.bincount(self.had, weights[self.owner], len(self.names))
-        return {name: int(number) for name, number in zip(self.names, sums, strict=False) if number}
+    ids: Ints
+    name: Ints
+    names: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns, of one length.
+    """All datasets of the catalogue, whoever may discover them.
 
     Attributes
     ----------
     ids
-        Of the datasets, in ascending order.
+        Shape (datasets,), ascending.
+    cell
+        Shape (datasets,): which of the cells each is in.
     cells
         The values of `sides` that occur together.
-    cell
-        Which of these a dataset has.
-    together
-        Which of the sets of techniques that occur a dataset has.
-    techniques
-        The PIDs of the techniques of each set, and of all above these; the set that is numbered 0 is empty.
-    samples
-        The names of the samples of each dataset, as far as they may be seen.
     """
 
     ids: Ints
-    cells: Sequence[Mapping[str, Any]]
     cell: Ints
-    together: Ints
-    techniques: Links
-    samples: Links
+    cells: Sequence[Mapping[str, Any]]
+    techniques: Techniques
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Ids of the datasets and the samples that somebody may discover, and of the datasets that are theirs."""
+
+    datasets: Ints
+    mine: Ints
+    samples: Ints
+
+
+class View:
+    """The columns as somebody sees them: of what they may not discover nothing is counted."""
+
+    def __init__(self, columns: Columns, sight: Sight) -> None:
+        self._columns = columns
+        self._seen, self._mine = self.marked(sight.datasets), self.marked(sight.mine)
+        self._samples = _marked(columns.samples.ids, sight.samples)
 
     def within(self, choice: Choice) -> Mask:
         """Mark the datasets of the years, kinds and ways of access of a choice."""
-        taken = [
-            (not choice.year or cell["year"] in choice.year)
-            and (not choice.kind or cell["kind"] in choice.kind)
-            and (not choice.access or cell["access"] in choice.access or bool(cell["mine"] and "mine" in choice.access))
-            for cell in self.cells
-        ]
-        return np.asarray(taken, bool)[self.cell] if self.cells else np.zeros(0, bool)
+        cells = self._columns.cells
+        near = np.asarray(
+            [
+                (not choice.year or one["year"] in choice.year) and (not choice.kind or one["kind"] in choice.kind)
+                for one in cells
+            ],
+            bool,
+        )
+        if not choice.access:
+            return self._of(near) & self._seen
+        found = self._of(near & np.asarray([one["access"] in choice.access for one in cells], bool))
+        if "mine" in choice.access:
+            found |= self._of(near) & self._mine
+        return found & self._seen
+
+    def _of(self, cells: Mask) -> Mask:
+        """Mark the datasets in cells that are marked."""
+        found: Mask = cells[self._columns.cell]
+        return found
 
     def marked(self, ids: Ints) -> Mask:
         """Mark datasets by their ids; those that are not among the columns are passed over."""
-        found = np.zeros(len(self.ids), bool)
-        found[_places(self.ids, ids)] = True
-        return found
+        return _marked(self._columns.ids, ids)
 
     def count_cells(self, mask: Mask) -> list[tuple[Mapping[str, Any], int]]:
-        """Count the datasets marked by their values of `sides`."""
-        counted = np.bincount(self.cell[mask], minlength=len(self.cells))
-        return [(cell, int(number)) for cell, number in zip(self.cells, counted, strict=True) if number]
+        """Count the datasets marked by their values of `sides`, and by whether they are ``mine``: 1 or 0."""
+        cells, cell = self._columns.cells, self._columns.cell
+        return [
+            ({**values, "mine": mine}, int(number))
+            for mine, those in enumerate((mask & ~self._mine, mask & self._mine))
+            for values, number in zip(cells, np.bincount(cell[those], minlength=len(cells)), strict=True)
+            if number
+        ]
 
     def count_techniques(self, mask: Mask) -> dict[str, int]:
         """Count the datasets marked by the PIDs of their techniques, and of those above."""
-        sets = np.bincount(self.together[mask], minlength=self.together.max(initial=0) + 1)
-        return self.techniques.count(sets)
+        found = self._columns.techniques
+        sets = np.bincount(found.together[mask], minlength=found.together.max(initial=0) + 1)
+        return _named(found.pids, np.bincount(found.had, sets[found.sets], len(found.pids)))
 
     def count_samples(self, mask: Mask) -> dict[str, int]:
-        """Count the datasets marked by the names of their samples."""
-        return self.samples.count(mask)
+        """Count the datasets marked by the names of their samples, as far as these may be seen."""
+        found = self._columns.samples
+        kept = mask[found.owner] & self._samples[found.had]
+        several = max(len(found.names), 1)
+        pairs = np.unique(found.owner[kept] * several + found.name[found.had[kept]])
+        return _named(found.names, np.bincount(pairs % several, minlength=len(found.names)))
 
 
 def sides(table: Alias, ground: Ground) -> list[sa.ColumnElement[Any]]:
-    """Return what is counted of a dataset itself: its instrument, year, kind, access, and whether it is mine."""
+    """Return what is counted of a dataset itself: its instrument, its year, its kind, and its access for anybody."""
     ways = access_ways(table, ground)
     return [
         table.c.instrument_id.label("place"),
         sa.func.substr(sa.type_coerce(table.c.creation_date, sa.Text()), 1, 4).label("year"),
         table.c.kind.label("kind"),
         sa.case(*((ways[name], name) for name in ACCESS[:-1])).label("access"),
-        sa.case((ways["mine"], 1), else_=0).label("mine"),
     ]
 
 
 def read_columns(connection: Connection, ground: Ground, most: int) -> Columns | None:
-    """Read the columns of all datasets that may be discovered; None if the catalogue has more than so many in all."""
+    """Read the columns of all datasets there are, as `EVERYBODY`; None if these are more than so many."""
     some = sa.select(datasets.c.id).limit(most + 1).subquery()
     if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() > most:
         return None
-    ids, cells, cell = _cells(connection, ground)
-    together, sets = _together(connection, ids)
-    return Columns(ids, cells, cell, together, _above(connection, sets), _samples(connection, ground, ids))
+    ids, cell, cells = _cells(connection, ground)
+    return Columns(ids, cell, cells, _techniques(connection, ids), _samples(connection, ids))
+
+
+def read_sight(connection: Connection, ground: Ground) -> Sight:
+    """Read which datasets and samples somebody may discover, and which datasets are theirs."""
+    table, sample = ground.alias(datasets), ground.alias(samples)
+    mine = access_ways(table, ground)["mine"]
+    return Sight(
+        _ids(connection, table, ground.seen(table)),
+        _ids(connection, table, mine),
+        _ids(connection, sample, ground.seen(sample)),
+    )
 
 
 def parts(choice: Choice) -> Iterator[Choice]:
@@ -158,68 +222,67 @@ def parts(choice: Choice) -> Iterator[Choice]:
 def fitting_ids(choice: Choice, ground: Ground, connection: Connection) -> Ints:
     """Return the ids of all datasets that fit a choice, in no order."""
     table = ground.alias(datasets)
-    conditions = fitting(choice, table, ground, connection, all_of_them=True)
-    return _read(connection.execute(sa.select(_joined(table.c.id)).where(*conditions)).scalar_one())
+    return _ids(connection, table, *fitting(choice, table, ground, connection, all_of_them=True))
 
 
-def _cells(connection: Connection, ground: Ground) -> tuple[Ints, list[Mapping[str, Any]], Ints]:
-    """Return the ids, the values that occur together, and which of these each dataset has."""
-    table = ground.alias(datasets)
-    each = sa.select(table.c.id, *sides(table, ground)).where(ground.seen(table)).subquery()
-    by = [column for column in each.c if column.name != "id"]
-    rows = connection.execute(sa.select(*by, _joined(each.c.id).label("ids")).group_by(*by)).mappings().all()
-    every = [_read(row["ids"]) for row in rows]
-    cells: list[Mapping[str, Any]] = [{column.name: row[column.name] for column in by} for row in rows]
-    ids = np.concatenate([_NOTHING, *every])
-    order = np.argsort(ids)
-    cell: Ints = np.repeat(np.arange(len(cells)), [len(one) for one in every])[order]
-    return ids[order], cells, cell
-
-
-def _together(connection: Connection, ids: Ints) -> tuple[Ints, list[str]]:
-    """Return which set of techniques each dataset has, and the ids of those in each set; the first is empty."""
-    has = dataset_techniques.c
-    each = sa.select(has.dataset_id, _joined(has.technique_id).label("together")).group_by(has.dataset_id).subquery()
-    rows = connection.execute(sa.select(each.c.together, _joined(each.c.dataset_id)).group_by(each.c.together)).all()
-    found, sets = np.zeros(len(ids), np.int64), [""]
-    for together, those in rows:
-        if len(places := _places(ids, _read(those))):
-            found[places] = len(sets)
-            sets.append(together)
-    return found, sets
-
-
-def _above(connection: Connection, sets: Sequence[str]) -> Links:
-    """Link sets of techniques, given by their ids, with the PIDs of these and of all above."""
+def techniques_above(connection: Connection) -> Mapping[str, set[str]]:
+    """Return the PIDs of each technique and of all above it, by its id."""
     query = sa.select(technique_closure.c.descendant_id, techniques.c.pid).join(
         techniques, techniques.c.id == technique_closure.c.ancestor_id
     )
     above: dict[str, set[str]] = {}
     for below, pid in connection.execute(query):
         above.setdefault(str(below), set()).add(pid)
-    names = sorted(set().union(*above.values()))
-    places = {name: place for place, name in enumerate(names)}
+    return above
+
+
+def _cells(connection: Connection, ground: Ground) -> tuple[Ints, Ints, list[Mapping[str, Any]]]:
+    """Return the ids, which cell each dataset is in, and the values of these."""
+    table = ground.alias(datasets)
+    each = sa.select(table.c.id, *sides(table, ground)).where(ground.seen(table)).subquery()
+    by = [column for column in each.c if column.name != "id"]
+    rows = connection.execute(sa.select(*by, _joined(each.c.id).label("ids")).group_by(*by)).mappings().all()
+    every = [_read(row["ids"]) for row in rows]
+    ids = np.concatenate([_NOTHING, *every])
+    order = np.argsort(ids)
+    cell: Ints = np.repeat(np.arange(len(rows)), [len(one) for one in every])[order]
+    return ids[order], cell, [{column.name: row[column.name] for column in by} for row in rows]
+
+
+def _techniques(connection: Connection, ids: Ints) -> Techniques:
+    has = dataset_techniques.c
+    each = sa.select(has.dataset_id, _joined(has.technique_id).label("together")).group_by(has.dataset_id).subquery()
+    rows = connection.execute(sa.select(each.c.together, _joined(each.c.dataset_id)).group_by(each.c.together)).all()
+    together = np.zeros(len(ids), np.int64)
+    for number, (_, those) in enumerate(rows, start=1):
+        together[_places(ids, _read(those))] = number
+    above = techniques_above(connection)
+    pids = sorted(set().union(*above.values()))
+    places = {pid: place for place, pid in enumerate(pids)}
     pairs = [
         (number, places[pid])
-        for number, together in enumerate(sets)
-        for pid in set().union(*(above.get(key, set()) for key in together.split(",")))
+        for number, (those, _) in enumerate(rows, start=1)
+        for pid in set().union(*(above[key] for key in those.split(",")))
     ]
-    owner, had = np.asarray(pairs, np.int64).reshape(-1, 2).T
-    return Links(names, owner, had)
+    sets, had = np.asarray(pairs, np.int64).reshape(-1, 2).T
+    return Techniques(together, sets, had, pids)
 
 
-def _samples(connection: Connection, ground: Ground, ids: Ints) -> Links:
-    """Link datasets with the names of their samples; several samples may have one name."""
-    sample, has = ground.alias(samples), dataset_samples.c
+def _samples(connection: Connection, ids: Ints) -> Samples:
+    has = dataset_samples.c
     each = sa.select(has.sample_id, _joined(has.dataset_id).label("ids")).group_by(has.sample_id).subquery()
-    query = sa.select(sample.c.name, each.c.ids).join(each, each.c.sample_id == sample.c.id).where(ground.seen(sample))
-    rows = connection.execute(query).all()
-    names = sorted({name for name, _ in rows})
-    numbers = {name: number for number, name in enumerate(names)}
-    owners = [_places(ids, _read(those)) for _, those in rows]
-    had = np.repeat(np.asarray([numbers[name] for name, _ in rows], np.int64), [len(one) for one in owners])
-    pairs = np.unique(np.concatenate([_NOTHING, *owners]) * max(len(names), 1) + had)
-    return Links(names, *np.divmod(pairs, max(len(names), 1)))
+    query = sa.select(samples.c.id, samples.c.name, each.c.ids).join(each, each.c.sample_id == samples.c.id)
+    rows = connection.execute(query.order_by(samples.c.id)).all()
+    names = sorted({row.name for row in rows})
+    places = {name: place for place, name in enumerate(names)}
+    owners = [_places(ids, _read(row.ids)) for row in rows]
+    return Samples(
+        owner=np.concatenate([_NOTHING, *owners]),
+        had=np.repeat(np.arange(len(rows)), [len(one) for one in owners]),
+        ids=np.asarray([row.id for row in rows], np.int64),
+        name=np.asarray([places[row.name] for row in rows], np.int64),
+        names=names,
+    )
 
 
 def _places(every: Ints, ids: Ints) -> Ints:
@@ -229,6 +292,23 @@ def _places(every: Ints, ids: Ints) -> Ints:
     places: Ints = np.minimum(np.searchsorted(every, ids), len(every) - 1)
     found: Ints = places[every[places] == ids]
     return found
+
+
+def _marked(every: Ints, ids: Ints) -> Mask:
+    """Mark ids among all, which are in order."""
+    found = np.zeros(len(every), bool)
+    found[_places(every, ids)] = True
+    return found
+
+
+def _named(names: Sequence[str], numbers: NDArray[Any]) -> dict[str, int]:
+    """Name numbers that are not zero."""
+    return {names[place]: int(numbers[place]) for place in map(int, np.flatnonzero(numbers))}
+
+
+def _ids(connection: Connection, table: Alias, *conditions: sa.ColumnElement[bool]) -> Ints:
+    """Return the ids of rows in no order."""
+    return _read(connection.execute(sa.select(_joined(table.c.id)).where(*conditions)).scalar_one())
 
 
 def _joined(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:

@@ -7,7 +7,7 @@ in time, it counts an even share of them, and the counts are estimates from that
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,8 +21,20 @@ from sqlalchemy.sql.selectable import Alias
 
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.parts import parameters
-from pancommons.catalogue.search.choosing import Choice, fitting
-from pancommons.catalogue.search.columns import Columns, Ints, Mask, fitting_ids, parts, read_columns, sides
+from pancommons.catalogue.search.choosing import Choice, access_ways, fitting
+from pancommons.catalogue.search.columns import (
+    EVERYBODY,
+    Columns,
+    Ints,
+    Mask,
+    View,
+    fitting_ids,
+    parts,
+    read_columns,
+    read_sight,
+    sides,
+    techniques_above,
+)
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.tables import (
@@ -31,8 +43,6 @@ from pancommons.catalogue.tables import (
     datasets,
     instruments,
     samples,
-    technique_closure,
-    techniques,
 )
 from pancommons.store.engine import Database, TookTooLong
 from pancommons.store.functions import among
@@ -45,6 +55,7 @@ SHARE = 20_000
 
 MOST_SAMPLES = 10
 _USUAL_SHARE = 47
+_READING = 5.0
 _RECENT = 500
 _MOST_NAMES = 60
 
@@ -99,6 +110,7 @@ class Counting:
     choice: Choice
     each: float = 0.7
     _kept: dict[Choice, _Cube] = field(default_factory=dict)
+    _view: tuple[View | None] | None = None
     _masks: dict[Choice, Mask | None] = field(default_factory=dict)
     _counts: dict[Choice, int | None] = field(default_factory=dict)
 
@@ -156,8 +168,8 @@ class Counting:
         """Count by the PID of every technique that a dataset has or that lies above one it has."""
         choice = self.choice.without("technique")
         if (found := self._marked(choice)) is not None:
-            columns, mask = found
-            return Tally(columns.count_techniques(mask))
+            view, mask = found
+            return Tally(view.count_techniques(mask))
 
         def rows(connection: Connection, ground: Ground, share: int) -> sa.Executable:
             table, conditions = self._datasets(choice, ground, connection, share)
@@ -172,29 +184,22 @@ class Counting:
             above = self._lasting.get("above", lambda: (self._above(), True))
             sums: Counter[str] = Counter()
             for together, count in told:
-                sums.update(dict.fromkeys(set().union(*(above[int(key)] for key in together.split(","))), count))
+                sums.update(dict.fromkeys(set().union(*(above[key] for key in together.split(","))), count))
             return list(sums.items())
 
         told, share = self._counted("techniques", choice, rows, summed)
         return Tally({pid: count * share for pid, count in told}, share == 1)
 
-    def _above(self) -> Mapping[int, set[str]]:
-        """Return the PIDs of each technique by its id, and of those above it."""
-        query = sa.select(technique_closure.c.descendant_id, techniques.c.pid).join(
-            techniques, techniques.c.id == technique_closure.c.ancestor_id
-        )
-        found: defaultdict[int, set[str]] = defaultdict(set)
+    def _above(self) -> Mapping[str, set[str]]:
         with self.database.read() as connection:
-            for below, pid in connection.execute(query):
-                found[below].add(pid)
-        return found
+            return techniques_above(connection)
 
     def samples(self) -> Tally:
         """Count by the name of samples that may be seen: the most frequent ones."""
         choice = self.choice.without("sample")
         if (found := self._marked(choice)) is not None:
-            columns, mask = found
-            counted = columns.count_samples(mask)
+            view, mask = found
+            counted = view.count_samples(mask)
             order = sorted(counted, key=lambda name: (-counted[name], name))
             return Tally({name: counted[name] for name in order[:MOST_SAMPLES]})
 
@@ -249,13 +254,14 @@ class Counting:
     def _cube(self, choice: Choice) -> _Cube:
         """Count by instrument, year, kind and access at once."""
         if choice not in self._kept and (found := self._marked(choice)) is not None:
-            columns, mask = found
-            self._kept[choice] = _Cube(columns.count_cells(mask))
+            view, mask = found
+            self._kept[choice] = _Cube(view.count_cells(mask))
         if choice not in self._kept:
 
             def rows(connection: Connection, ground: Ground, share: int) -> sa.Executable:
                 table, conditions = self._datasets(choice, ground, connection, share)
-                found = sa.select(*sides(table, ground)).where(*conditions).subquery()
+                mine = sa.case((access_ways(table, ground)["mine"], 1), else_=0).label("mine")
+                found = sa.select(*sides(table, ground), mine).where(*conditions).subquery()
                 return sa.select(*found.c, sa.func.count().label("number")).group_by(*found.c)
 
             told, share = self._counted("cube", choice, rows)
@@ -263,27 +269,38 @@ class Counting:
             self._kept[choice] = _Cube(counted, share == 1)
         return self._kept[choice]
 
-    def _marked(self, choice: Choice) -> tuple[Columns, Mask] | None:
+    def _marked(self, choice: Choice) -> tuple[View, Mask] | None:
         """Return the columns, and marks of what fits a choice; None where that is left to the database."""
-        columns = self._lasting.get(
-            ("columns", ALL), self._columns, lambda found: 4 * _weight(None if found is None else found.ids)
-        )
-        if columns is None:
+        if self._view is None:
+            self._view = (self._lasting.get("view", self._look),)
+        (view,) = self._view
+        if view is None:
             return None
         if choice not in self._masks:
-            self._masks[choice] = self._mask(columns, choice)
+            self._masks[choice] = self._mask(view, choice)
         mask = self._masks[choice]
-        return None if mask is None else (columns, mask)
+        return None if mask is None else (view, mask)
 
-    def _columns(self) -> tuple[Columns | None, bool]:
+    def _look(self) -> tuple[View | None, bool]:
+        everything = Lasting(self.database, EVERYBODY, self.at)
+        columns = everything.get("columns", lambda: (self._columns(), True))
+        if columns is None:
+            return None, True
         try:
-            with self.database.read(2 * self.each) as connection:
+            with self.database.read(self.each) as connection:
                 ground = Ground(connection.dialect.name, self.principal, self.at)
-                return read_columns(connection, ground, ALL), True
+                return View(columns, read_sight(connection, ground)), True
         except TookTooLong:
-            return None, True  # the next to ask would wait in vain as long
+            return None, False
 
-    def _mask(self, columns: Columns, choice: Choice) -> Mask | None:
+    def _columns(self) -> Columns | None:
+        try:
+            with self.database.read(_READING) as connection:
+                return read_columns(connection, Ground(connection.dialect.name, EVERYBODY, self.at), ALL)
+        except TookTooLong:
+            return None  # the next to ask would wait in vain as long
+
+    def _mask(self, view: View, choice: Choice) -> Mask | None:
         """Mark what fits a choice; None if the database does not tell that in time."""
 
         def ids(part: Choice) -> tuple[Ints, bool]:
@@ -291,13 +308,13 @@ class Counting:
                 ground = Ground(connection.dialect.name, self.principal, self.at)
                 return fitting_ids(part, ground, connection), True
 
-        mask = columns.within(choice)
+        mask = view.within(choice)
         for part in parts(choice):
             try:
                 found = self._lasting.get(("fitting", part), partial(ids, part), _weight)
             except TookTooLong:
                 return None
-            mask &= columns.marked(found)
+            mask &= view.marked(found)
         return mask
 
     def _datasets(
@@ -367,9 +384,9 @@ class _Cube:
         return Tally(sums, self.exact)
 
 
-def _weight(numbers: Ints | None) -> int:
-    """Return how many rows take as much memory as an array of numbers."""
-    return 1 if numbers is None else 1 + len(numbers) // 32
+def _weight(numbers: Ints) -> int:
+    """Return how many rows take as much memory as numbers in arrays."""
+    return 1 + len(numbers) // 32
 
 
 def _prime(least: int) -> int:

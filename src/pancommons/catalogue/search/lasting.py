@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -59,6 +59,12 @@ class _Kept:
     size: int = 0
     compared: OrderedDict[Hashable, bool] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    making: WeakValueDictionary[Hashable, threading.Lock] = field(default_factory=WeakValueDictionary)
+
+    def turn(self, key: Hashable) -> threading.Lock:
+        """Return what all who would make the same hold in turn: only the first of them makes it."""
+        with self.lock:
+            return self.making.setdefault(key, threading.Lock())
 
     def get(self, key: Hashable, at: datetime) -> _Entry | None:
         with self.lock:
@@ -124,14 +130,22 @@ class Lasting:
             with self.database.read() as connection:
                 self._now = reached(connection)
         key = (self.principal, what)
-        if (found := self._found(key, self._now)) is not None:
-            value: _T = found.value
-            return value
-        until = self._next(self._now)
+        found = self._found(key, self._now)
+        if found is None:
+            with self._all.turn(key):
+                found = self._found(key, self._now) or self._made(key, self._now, make, size)
+        value: _T = found.value
+        return value
+
+    def _made(
+        self, key: Hashable, now: Reached, make: Callable[[], tuple[_T, bool]], size: Callable[[_T], int]
+    ) -> _Entry:
+        until = self._next(now)
         made, lasts = make()
+        entry = _Entry(now, self.at, until, size(made), made)
         if lasts:
-            self._all.put(key, _Entry(self._now, self.at, until, size(made), made))
-        return made
+            self._all.put(key, entry)
+        return entry
 
     def _next(self, now: Reached) -> datetime | None:
         """Return until when something holds that is counted now."""
@@ -146,7 +160,7 @@ class Lasting:
     def _found(self, key: Hashable, now: Reached) -> _Entry | None:
         """Return what was kept, if it holds still."""
         found = self._all.get(key, self.at)
-        if found is None or found.reached == now:
+        if found is None or found.reached[0] == now[0]:  # ids are taken for much that is no record
             return found
         which = (self.principal, found.reached, now)
         if (same := self._all.compared.get(which)) is None:
