@@ -2,8 +2,8 @@
 
 For a catalogue that is not very large. The columns are read once for everybody and hold as long as the catalogue stays
 as it is, see `pancommons.catalogue.search.lasting`. For whoever asks, the database tells which datasets and samples
-they may discover, and of a choice it is asked only which datasets fit its words, its ranges and what else is linked to
-datasets, each by itself; these answers are kept as well.
+they may discover, and of a choice it is asked only which datasets fit its words, its ranges, its samples and its
+places, each by itself; these answers are kept as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.selectable import Alias
 
 from pancommons.catalogue.access import LOCAL_USER
-from pancommons.catalogue.search.choosing import ACCESS, Choice, access_ways, dataset_filter, fitting
+from pancommons.catalogue.search.choosing import ACCESS, Choice, access_ways, dataset_filter, fitting, purl
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.tables import (
     dataset_samples,
@@ -36,7 +36,7 @@ Mask = NDArray[np.bool_]
 EVERYBODY = LOCAL_USER
 """Sees what anybody may: for whom `Columns` are read."""
 
-_LINKED = ("technique", "facility", "instrument", "sample")
+_LINKED = ("facility", "instrument", "sample")
 _NOTHING = np.empty(0, np.int64)
 
 
@@ -93,11 +93,14 @@ class Columns:
         Shape (datasets,): which of the cells each is in.
     cells
         The values of `sides` that occur together.
+    newest
+        Shape (datasets,): places of the datasets, those measured last first.
     """
 
     ids: Ints
     cell: Ints
     cells: Sequence[Mapping[str, Any]]
+    newest: Ints
     techniques: Techniques
     samples: Samples
 
@@ -120,7 +123,8 @@ class View:
         self._samples = _marked(columns.samples.ids, sight.samples)
 
     def within(self, choice: Choice) -> Mask:
-        """Mark the datasets of the years, kinds and ways of access of a choice."""
+        """Mark the datasets of the techniques, years, kinds and ways of access of a choice."""
+        seen = self._seen & self._measured_by(choice.technique) if choice.technique else self._seen
         cells = self._columns.cells
         near = np.asarray(
             [
@@ -130,11 +134,21 @@ class View:
             bool,
         )
         if not choice.access:
-            return self._of(near) & self._seen
+            return self._of(near) & seen
         found = self._of(near & np.asarray([one["access"] in choice.access for one in cells], bool))
         if "mine" in choice.access:
             found |= self._of(near) & self._mine
-        return found & self._seen
+        return found & seen
+
+    def _measured_by(self, given: Sequence[str]) -> Mask:
+        """Mark the datasets that have any of some techniques, or one beneath."""
+        found = self._columns.techniques
+        wanted = set(map(purl, given))
+        places = [place for place, pid in enumerate(found.pids) if pid in wanted]
+        sets = np.zeros(found.together.max(initial=0) + 1, bool)
+        sets[found.sets[np.isin(found.had, places)]] = True
+        measured: Mask = sets[found.together]
+        return measured
 
     def _of(self, cells: Mask) -> Mask:
         """Mark the datasets in cells that are marked."""
@@ -144,6 +158,12 @@ class View:
     def marked(self, ids: Ints) -> Mask:
         """Mark datasets by their ids; those that are not among the columns are passed over."""
         return _marked(self._columns.ids, ids)
+
+    def newest(self, mask: Mask, most: int) -> list[int]:
+        """Return the ids of the datasets marked that were measured last, so many at most."""
+        order = self._columns.newest
+        found: list[int] = self._columns.ids[order[mask[order]][:most]].tolist()
+        return found
 
     def count_cells(self, mask: Mask) -> list[tuple[Mapping[str, Any], int]]:
         """Count the datasets marked by their values of `sides`, and by whether they are ``mine``: 1 or 0."""
@@ -187,7 +207,7 @@ def read_columns(connection: Connection, ground: Ground, most: int) -> Columns |
     if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() > most:
         return None
     ids, cell, cells = _cells(connection, ground)
-    return Columns(ids, cell, cells, _techniques(connection, ids), _samples(connection, ids))
+    return Columns(ids, cell, cells, _newest(connection, ids), _techniques(connection, ids), _samples(connection, ids))
 
 
 def read_sight(connection: Connection, ground: Ground) -> Sight:
@@ -247,6 +267,11 @@ def _cells(connection: Connection, ground: Ground) -> tuple[Ints, Ints, list[Map
     order = np.argsort(ids)
     cell: Ints = np.repeat(np.arange(len(rows)), [len(one) for one in every])[order]
     return ids[order], cell, [{column.name: row[column.name] for column in by} for row in rows]
+
+
+def _newest(connection: Connection, ids: Ints) -> Ints:
+    query = sa.select(datasets.c.id).order_by(datasets.c.creation_date.desc())
+    return _places(ids, np.asarray(connection.execute(query).scalars().all(), np.int64))
 
 
 def _techniques(connection: Connection, ids: Ints) -> Techniques:

@@ -227,11 +227,9 @@ class Counting:
         return self._lasting.get(("quantities", choice), lambda: (self._quantities(choice), True), len)
 
     def _quantities(self, choice: Choice) -> list[Quantity]:
+        marked = self._marked(choice)
         with self.database.read(2 * self.each) as connection:
-            ground = Ground(connection.dialect.name, self.principal, self.at)
-            table, conditions = self._datasets(choice, ground, connection, all_of_them=False)
-            newest = sa.select(table.c.id).where(*conditions).order_by(table.c.creation_date.desc()).limit(_RECENT)
-            ids = list(connection.execute(newest).scalars())
+            ids = marked[0].newest(marked[1], _RECENT) if marked else self._newest(choice, connection)
             count = sa.func.count().label("count")
             rows = connection.execute(
                 sa.select(parameters.c.name, parameters.c.unit, parameters.c.dimension, count)
@@ -250,6 +248,12 @@ class Counting:
             )
             for name, given in list(named.items())[:_MOST_NAMES]
         ]
+
+    def _newest(self, choice: Choice, connection: Connection) -> list[int]:
+        ground = Ground(connection.dialect.name, self.principal, self.at)
+        table, conditions = self._datasets(choice, ground, connection, all_of_them=False)
+        newest = sa.select(table.c.id).where(*conditions).order_by(table.c.creation_date.desc()).limit(_RECENT)
+        return list(connection.execute(newest).scalars())
 
     def _cube(self, choice: Choice) -> _Cube:
         """Count by instrument, year, kind and access at once."""

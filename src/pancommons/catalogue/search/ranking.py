@@ -80,8 +80,8 @@ def hits(
             .limit(most)
         )
         for row in connection.execute(rows):
-            if len(found) < most:
-                found.setdefault(row.id, _hit(row, wanted))
+            if len(found) < most and row.id not in found:
+                found[row.id] = _hit(row, wanted)
         if len(found) >= most:
             break
     alike = sorted(found.values(), key=lambda hit: (hit.title, hit.pid))

@@ -11,6 +11,7 @@ from pancommons.catalogue.search.asking import MOST
 from pancommons.catalogue.search.choosing import Choice, Slice, dataset_ids, record_ids
 from pancommons.catalogue.search.facets import Counting, Quantity
 from pancommons.catalogue.search.ground import Ground
+from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.search.listing import DatasetHit, dataset_hits, document_hits, instrument_hits
 from pancommons.catalogue.search.models import DOCUMENT, INSTRUMENT
 from pancommons.catalogue.search.query import Sorting
@@ -134,9 +135,14 @@ def ontology(shared: Shared) -> Ontology:
 
 
 def _hits(page: Page, who: Who, at: Now, chosen: Chosen) -> list[DatasetHit]:
-    with page.shared.database.read(STATEMENT_SECONDS) as connection:
+    wanted, database = Slice(chosen.order, chosen.skip, A_PAGE), page.shared.database
+    with database.read(STATEMENT_SECONDS) as connection:
         ground = Ground(connection.dialect.name, who, at)
-        ids = dataset_ids(chosen.choice, Slice(chosen.order, chosen.skip, A_PAGE), ground, connection)
+        ids = Lasting(database, who, at).get(
+            ("ids", chosen.choice, wanted),
+            lambda: (dataset_ids(chosen.choice, wanted, ground, connection), True),
+            len,
+        )
         return dataset_hits(ids, ground, connection)
 
 

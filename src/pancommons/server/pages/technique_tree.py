@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pancommons.catalogue.ontology.graph import Ontology
@@ -32,13 +32,15 @@ def tree(ontology: Ontology, counts: Mapping[str, int], taken: Collection[str] =
     Each is shown under the one above it with the fewest datasets. Left out, unless they are taken, are those
     whose datasets are all of one beneath it, and those under which nothing comes to stand though there are some.
     """
-    below = {pid: ontology.below[pid] for pid in {*counts, *taken} if pid in ontology}
+    there = frozenset((*counts, *taken))
+    below = {pid: ontology.below[pid] & there for pid in there if pid in ontology}
     nodes = {
         pid: Node(pid, _name(ontology, pid), counts.get(pid, 0), pid in taken)
         for pid, lower in below.items()
-        if pid in taken or not any(counts.get(one) == counts[pid] for one in lower & counts.keys())
+        if pid in taken or not any(counts.get(one) == counts[pid] for one in lower)
     }
-    while idle := _place(nodes, below, taken):
+    order = sorted(nodes, key=lambda pid: (nodes[pid].count, len(ontology.below[pid]), pid))
+    while idle := _place(nodes, below, order, taken):
         for pid in idle:
             del nodes[pid]
     standing = {one.pid for node in nodes.values() for one in node.beneath}
@@ -59,12 +61,16 @@ def leaves(ontology: Ontology, counts: Mapping[str, int]) -> list[str]:
     return sorted(found, key=lambda pid: (-there[pid], _name(ontology, pid)))
 
 
-def _place(nodes: Mapping[str, Node], below: Mapping[str, frozenset[str]], taken: Collection[str]) -> list[str]:
-    """Put each node beneath another; return those that would have had some beneath them and have not."""
+def _place(
+    nodes: Mapping[str, Node], below: Mapping[str, frozenset[str]], order: Sequence[str], taken: Collection[str]
+) -> list[str]:
+    """Put each node beneath the first other in order; return those that would have some beneath them and have not."""
     nearest: dict[str, str] = {}
-    for above in sorted(nodes, key=lambda one: (nodes[one].count, len(below[one]), one)):
-        for pid in below[above] & nodes.keys():
-            nearest.setdefault(pid, above)
+    for above in order:
+        if above in nodes:
+            for pid in below[above]:
+                if pid in nodes:
+                    nearest.setdefault(pid, above)
     for node in nodes.values():
         node.beneath = []
     for pid in sorted(nearest):
