@@ -239,6 +239,14 @@ def parts(choice: Choice) -> Iterator[Choice]:
         yield Choice(ranges=(one,))
 
 
+def alike(part: Choice) -> bool:
+    """Say whether a part of a choice fits the same of those datasets that two people may discover.
+
+    Words and parameters share the fate of their dataset; which samples and instruments may be seen is each one's own.
+    """
+    return bool(part.words or part.ranges)
+
+
 def fitting_ids(choice: Choice, ground: Ground, connection: Connection) -> Ints:
     """Return the ids of all datasets that fit a choice, in no order."""
     table = ground.alias(datasets)

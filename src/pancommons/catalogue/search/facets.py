@@ -28,6 +28,7 @@ from pancommons.catalogue.search.columns import (
     Ints,
     Mask,
     View,
+    alike,
     fitting_ids,
     parts,
     read_columns,
@@ -306,20 +307,25 @@ class Counting:
 
     def _mask(self, view: View, choice: Choice) -> Mask | None:
         """Mark what fits a choice; None if the database does not tell that in time."""
-
-        def ids(part: Choice) -> tuple[Ints, bool]:
-            with self.database.read(self.each) as connection:
-                ground = Ground(connection.dialect.name, self.principal, self.at)
-                return fitting_ids(part, ground, connection), True
-
         mask = view.within(choice)
         for part in parts(choice):
             try:
-                found = self._lasting.get(("fitting", part), partial(ids, part), _weight)
+                mask &= view.marked(self._lasting.get(("fitting", part), partial(self._fitting, part), _weight))
             except TookTooLong:
                 return None
-            mask &= view.marked(found)
         return mask
+
+    def _fitting(self, part: Choice) -> tuple[Ints, bool]:
+        """Return the ids of what fits a part of a choice, found once for all where that is the same for all."""
+
+        def found(who: Principal) -> tuple[Ints, bool]:
+            with self.database.read(self.each) as connection:
+                return fitting_ids(part, Ground(connection.dialect.name, who, self.at), connection), True
+
+        if not alike(part):
+            return found(self.principal)
+        everything = Lasting(self.database, EVERYBODY, self.at)
+        return everything.get(("fitting", part), lambda: found(EVERYBODY), _weight), True
 
     def _datasets(
         self, choice: Choice, ground: Ground, connection: Connection, share: int = 1, *, all_of_them: bool = True

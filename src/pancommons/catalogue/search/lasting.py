@@ -59,12 +59,12 @@ class _Kept:
     size: int = 0
     compared: OrderedDict[Hashable, bool] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    making: WeakValueDictionary[Hashable, threading.Lock] = field(default_factory=WeakValueDictionary)
+    making: WeakValueDictionary[Hashable, threading.RLock] = field(default_factory=WeakValueDictionary)
 
-    def turn(self, key: Hashable) -> threading.Lock:
+    def turn(self, key: Hashable) -> threading.RLock:
         """Return what all who would make the same hold in turn: only the first of them makes it."""
         with self.lock:
-            return self.making.setdefault(key, threading.Lock())
+            return self.making.setdefault(key, threading.RLock())
 
     def get(self, key: Hashable, at: datetime) -> _Entry | None:
         with self.lock:

@@ -136,14 +136,14 @@ def ontology(shared: Shared) -> Ontology:
 
 def _hits(page: Page, who: Who, at: Now, chosen: Chosen) -> list[DatasetHit]:
     wanted, database = Slice(chosen.order, chosen.skip, A_PAGE), page.shared.database
+
+    def found() -> tuple[list[int], bool]:
+        with database.read(STATEMENT_SECONDS) as connection:
+            return dataset_ids(chosen.choice, wanted, Ground(connection.dialect.name, who, at), connection), True
+
+    ids = Lasting(database, who, at).get(("ids", chosen.choice, wanted), found, len)
     with database.read(STATEMENT_SECONDS) as connection:
-        ground = Ground(connection.dialect.name, who, at)
-        ids = Lasting(database, who, at).get(
-            ("ids", chosen.choice, wanted),
-            lambda: (dataset_ids(chosen.choice, wanted, ground, connection), True),
-            len,
-        )
-        return dataset_hits(ids, ground, connection)
+        return dataset_hits(ids, Ground(connection.dialect.name, who, at), connection)
 
 
 def _record_order(chosen: Chosen, field: str) -> Slice:
