@@ -220,8 +220,9 @@ class Visitor:
 
         async def refresh() -> None:
             while True:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), REFRESH)
+                with suppress(TimeoutError):  # wait_for may lose, in Python 3.11, that it is cancelled
+                    async with asyncio.timeout(REFRESH):
+                        await changed.wait()
                 changed.clear()
                 await asyncio.sleep(SOON)
                 await self._ask("now", f"{address}/now?after={after}", {"Accept": "text/html"})
