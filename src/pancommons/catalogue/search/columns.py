@@ -269,7 +269,7 @@ def _cells(connection: Connection, ground: Ground) -> tuple[Ints, Ints, list[Map
     table = ground.alias(datasets)
     each = sa.select(table.c.id, *sides(table, ground)).where(ground.seen(table)).subquery()
     by = [column for column in each.c if column.name != "id"]
-    rows = connection.execute(sa.select(*by, _joined(each.c.id).label("ids")).group_by(*by)).mappings().all()
+    rows = connection.execute(sa.select(*by, joined(each.c.id).label("ids")).group_by(*by)).mappings().all()
     every = [_read(row["ids"]) for row in rows]
     ids = np.concatenate([_NOTHING, *every])
     order = np.argsort(ids)
@@ -284,8 +284,8 @@ def _newest(connection: Connection, ids: Ints) -> Ints:
 
 def _techniques(connection: Connection, ids: Ints) -> Techniques:
     has = dataset_techniques.c
-    each = sa.select(has.dataset_id, _joined(has.technique_id).label("together")).group_by(has.dataset_id).subquery()
-    rows = connection.execute(sa.select(each.c.together, _joined(each.c.dataset_id)).group_by(each.c.together)).all()
+    each = sa.select(has.dataset_id, joined(has.technique_id).label("together")).group_by(has.dataset_id).subquery()
+    rows = connection.execute(sa.select(each.c.together, joined(each.c.dataset_id)).group_by(each.c.together)).all()
     together = np.zeros(len(ids), np.int64)
     for number, (_, those) in enumerate(rows, start=1):
         together[_places(ids, _read(those))] = number
@@ -303,7 +303,7 @@ def _techniques(connection: Connection, ids: Ints) -> Techniques:
 
 def _samples(connection: Connection, ids: Ints) -> Samples:
     has = dataset_samples.c
-    each = sa.select(has.sample_id, _joined(has.dataset_id).label("ids")).group_by(has.sample_id).subquery()
+    each = sa.select(has.sample_id, joined(has.dataset_id).label("ids")).group_by(has.sample_id).subquery()
     query = sa.select(samples.c.id, samples.c.name, each.c.ids).join(each, each.c.sample_id == samples.c.id)
     rows = connection.execute(query.order_by(samples.c.id)).all()
     names = sorted({row.name for row in rows})
@@ -341,10 +341,10 @@ def _named(names: Sequence[str], numbers: NDArray[Any]) -> dict[str, int]:
 
 def _ids(connection: Connection, table: Alias, *conditions: sa.ColumnElement[bool]) -> Ints:
     """Return the ids of rows in no order."""
-    return _read(connection.execute(sa.select(_joined(table.c.id)).where(*conditions)).scalar_one())
+    return _read(connection.execute(sa.select(joined(table.c.id)).where(*conditions)).scalar_one())
 
 
-def _joined(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+def joined(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     """Join numbers to one text: a value that is fetched at once, where rows would be one by one."""
     return sa.func.aggregate_strings(sa.cast(column, sa.Text()), ",")
 

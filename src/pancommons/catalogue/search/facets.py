@@ -30,6 +30,7 @@ from pancommons.catalogue.search.columns import (
     View,
     alike,
     fitting_ids,
+    joined,
     parts,
     read_columns,
     read_sight,
@@ -117,6 +118,7 @@ class Counting:
 
     def __post_init__(self) -> None:
         self._lasting = Lasting(self.database, self.principal, self.at)
+        self._shared = Lasting(self.database, EVERYBODY, self.at)
 
     def total(self) -> Tally:
         """Count the datasets that fit the choice, under the key ``all``."""
@@ -176,7 +178,7 @@ class Counting:
             table, conditions = self._datasets(choice, ground, connection, share)
             chosen = sa.select(table.c.id).where(*conditions).subquery()
             has = ground.alias(dataset_techniques)
-            one = sa.func.aggregate_strings(sa.cast(has.c.technique_id, sa.Text()), ",").label("together")
+            one = joined(has.c.technique_id).label("together")
             each = sa.select(one).join_from(chosen, has, has.c.dataset_id == chosen.c.id).group_by(chosen.c.id)
             found = each.subquery()
             return sa.select(found.c.together, sa.func.count()).group_by(found.c.together)
@@ -185,7 +187,7 @@ class Counting:
             above = self._lasting.get("above", lambda: (self._above(), True))
             sums: Counter[str] = Counter()
             for together, count in told:
-                sums.update(dict.fromkeys(set().union(*(above[key] for key in together.split(","))), count))
+                sums.update(dict.fromkeys(set().union(*(above.get(key, ()) for key in together.split(","))), count))
             return list(sums.items())
 
         told, share = self._counted("techniques", choice, rows, summed)
@@ -287,8 +289,7 @@ class Counting:
         return None if mask is None else (view, mask)
 
     def _look(self) -> tuple[View | None, bool]:
-        everything = Lasting(self.database, EVERYBODY, self.at)
-        columns = everything.get("columns", lambda: (self._columns(), True))
+        columns = self._shared.get("columns", lambda: (self._columns(), True))
         if columns is None:
             return None, True
         try:
@@ -324,8 +325,7 @@ class Counting:
 
         if not alike(part):
             return found(self.principal)
-        everything = Lasting(self.database, EVERYBODY, self.at)
-        return everything.get(("fitting", part), lambda: found(EVERYBODY), _weight), True
+        return self._shared.get(("fitting", part), lambda: found(EVERYBODY), _weight), True
 
     def _datasets(
         self, choice: Choice, ground: Ground, connection: Connection, share: int = 1, *, all_of_them: bool = True
