@@ -43,6 +43,7 @@ SIZE = Size(
 )
 WORK = Work("tomography", "scan", "scan.nxs")
 GOING, WAITING, MOST_WAITING = 2, 1, 3
+EVERY = 5.0
 ALONE = 20
 """How often each page is asked for when its CPU time is measured."""
 
@@ -88,7 +89,7 @@ def _loaded(name: str, folder: Path, url: str) -> Iterator[Row]:
 
 @dataclass
 class _Watch:
-    """What is seen of the server while it is asked, second by second.
+    """What is seen of the server while it is asked, every few seconds: each look takes time of the server's, too.
 
     Attributes
     ----------
@@ -154,9 +155,9 @@ def _busy(portal: Portal) -> Iterator[_Watch]:
 
     def look() -> None:
         nonlocal asked
-        while not watch.over.wait(1.0):
+        while not watch.over.wait(EVERY):
             watch.look()
-            if watch.waiting[-1] < MOST_WAITING:
+            for _ in range(MOST_WAITING - watch.waiting[-1]):
                 asked += 1
                 portal.ask(WORK, asked)
 

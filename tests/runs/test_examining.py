@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from pancommons.base.errors import BadInput
@@ -24,29 +26,9 @@ def vector(tmp_path: Path) -> Path:
     return file
 
 
-def told(file: Path, **more: object) -> dict[str, object]:
-    return {
-        "pipeline": "strips", "inputs": {"vector": [str(file)]}, "parameters": {}, "preset": None, "preview": False,
-        "workers": 2, "memory": 1 << 30, "roots": [str(file.parent)], **more,
-    }  # fmt: skip
-
-
-def test_a_process_ahead_answers_the_next_request(vector: Path) -> None:
-    examiners = Examiners(Settings())
-    answer = examiners.ask(told(vector))
-    assert answer["record"]["inputs"]["vector"][0]["path"] == str(vector)
-    assert answer["touched"] == [str(vector)] and answer["estimate"]["seconds"] > 0
-    [spare] = examiners._spare
-    assert examiners.ask(told(vector, parameters={"pause": -1}))["field"] == "pause"
-    assert spare.process.poll() is not None, "a process answers one request"
-    last = examiners._spare[0].process
-    examiners.close()
-    assert last.poll() is not None
-
-
-def test_a_look_that_takes_too_long_or_crashes_is_ended(
-    vector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def accidents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let inspecting have the accident that a vector is named after."""
     plugin = tmp_path / "plugin"
     for file in PLUGIN.rglob("*"):
         if file.is_file() and "__pycache__" not in file.parts:
@@ -73,6 +55,60 @@ def test_a_look_that_takes_too_long_or_crashes_is_ended(
         )
     )
     monkeypatch.setenv("PYTHONPATH", str(plugin))
+
+
+def told(file: Path, **more: object) -> dict[str, object]:
+    return {
+        "pipeline": "strips", "inputs": {"vector": [str(file)]}, "parameters": {}, "preset": None, "preview": False,
+        "workers": 2, "memory": 1 << 30, "roots": [str(file.parent)], **more,
+    }  # fmt: skip
+
+
+def test_a_process_ahead_answers_the_next_request(vector: Path) -> None:
+    examiners = Examiners(Settings())
+    answer = examiners.ask(told(vector))
+    assert answer["record"]["inputs"]["vector"][0]["path"] == str(vector)
+    assert answer["touched"] == [str(vector)] and answer["estimate"]["seconds"] > 0
+    [kept] = examiners._spare
+    assert examiners.ask(told(vector, parameters={"pause": -1}))["field"] == "pause"
+    assert examiners._spare == [kept] and kept.process.poll() is None, "the next request need not wait for imports"
+    examiners.close()
+    assert kept.process.poll() is not None
+
+
+def test_nothing_of_a_request_is_left_for_the_next(vector: Path, tmp_path: Path) -> None:
+    examiners = Examiners(Settings())
+    other = tmp_path / "other" / "vector.npy"
+    other.parent.mkdir()
+    np.save(other, np.arange(8.0))
+    assert "record" in examiners.ask(told(vector))
+    [kept] = examiners._spare
+    assert "problem" in examiners.ask(told(other, roots=[str(vector.parent)])), "this kernel has no Landlock"
+    assert "record" in examiners.ask(told(other)), "what one request may not read, the next may"
+    assert "problem" in examiners.ask(told(vector, roots=[str(other.parent)])), "and the other way round"
+    assert examiners._spare == [kept]
+    examiners.close()
+
+
+@pytest.mark.usefixtures("accidents")
+def test_a_look_that_is_given_up_leaves_no_process_behind(vector: Path) -> None:
+    examiners = Examiners(Settings())
+    examiners.ask(told(vector))
+    [spare] = examiners._spare
+    slow = told(vector.rename(vector.with_name("slow.npy")))
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(examiners.ask, slow)
+        while not (looking := psutil.Process(spare.process.pid).children()):
+            time.sleep(0.01)
+        spare.process.kill()
+        with pytest.raises(BadInput):
+            asked.result()
+    assert not psutil.wait_procs(looking, 10)[1], "what looked at the data goes on"
+    examiners.close()
+
+
+@pytest.mark.usefixtures("accidents")
+def test_a_look_that_takes_too_long_or_crashes_is_ended(vector: Path) -> None:
     examiners = Examiners(Settings(), seconds=3.0)
     examiners.get_ready()
     time.sleep(0.1)

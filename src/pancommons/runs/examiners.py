@@ -1,4 +1,4 @@
-"""The processes that look at data for the server: one always ready, a few at a time, none for longer than it may."""
+"""The processes that look at data for the server: one kept ready, a few at a time, no look longer than it may be."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOST = "looking at the data failed: they may be damaged, or need more memory th
 
 
 class Examiners:
-    """A few processes, each for one request; the next is started ahead.
+    """A few processes, each with one request at a time; one is kept for the next request.
 
     Parameters
     ----------
@@ -91,9 +91,10 @@ class Examiners:
             examiner = self._spare.pop() if self._spare else None
         if examiner is None or examiner.process.poll() is not None:
             examiner = _Examiner(self._settings)
-        self.get_ready()
+        kept = False
         try:
-            return examiner.ask({**told, "seconds": self._seconds, "bytes": BYTES}, self._seconds)
+            answer = examiner.ask({**told, "seconds": self._seconds, "bytes": BYTES}, self._seconds)
+            kept = self._keep(examiner)
         except (TimeoutError, wire.Closed) as error:
             if isinstance(error, TimeoutError) or examiner.took_too_long():
                 problem, remedy = f"looking at the data took longer than {self._seconds:g} s", "choose a smaller input"
@@ -101,7 +102,19 @@ class Examiners:
                 problem, remedy = _LOST, "choose another input"
             raise BadInput(problem, remedy=remedy) from None
         finally:
-            examiner.end()
+            if not kept:
+                examiner.end()
+                self.get_ready()
+        return answer
+
+    def _keep(self, examiner: _Examiner) -> bool:
+        """Keep a process for the next request, unless there is one."""
+        with self._lock:
+            if self._spare:
+                return False
+            self._spare.append(examiner)
+            self._restart_timer()
+        return True
 
     def _restart_timer(self) -> None:
         if self._timer is not None:

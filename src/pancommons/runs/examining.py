@@ -1,9 +1,9 @@
 """The process that looks at data before a run: ``python -m pancommons.runs.examining FD``.
 
-It answers one request, with a socket to the server as FD, and ends. It has no environment to speak of, no
-database, as much memory and time as it is given, and where the kernel has Landlock no files but those of the
-data roots. It is started before it is needed, so that whoever asks does not wait for the techniques to be
-imported.
+It is asked over a socket to the server, FD, and forks itself for each request: what looks at data has no environment
+to speak of, no database, as much memory and time as it is given, and where the kernel has Landlock no files but those
+of the data roots; it ends with its answer, so that nothing of a request is left for the next. The process itself is
+started before it is needed, so that whoever asks does not wait for the techniques to be imported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pancommons.base.errors import BadInput, PanError
-from pancommons.base.machine import give_way
+from pancommons.base.machine import end_with_parent, give_way
 from pancommons.nexus.serving import wire
 from pancommons.nexus.serving.confinement import bound_files, bound_memory
 
@@ -89,17 +89,35 @@ def _touched(inputs: dict[str, list[str]], files: list[str]) -> set[str]:
     return found
 
 
-def main() -> None:
-    """Answer the one request that comes on the socket named on the command line."""
-    with socket.socket(fileno=int(sys.argv[1])) as channel:
-        give_way(_NICE)
-        warm()
-        with suppress(wire.Closed, KeyboardInterrupt, BrokenPipeError):
-            told, _ = wire.receive(channel, 0)
+def answer(channel: socket.socket, told: dict[str, Any]) -> None:
+    """Answer a request in a process of its own; if that gives no answer, this one ends as it did."""
+    own = os.getpid()
+    if not (child := os.fork()):
+        try:
+            end_with_parent(own)
             signal.alarm(int(told["seconds"]) + 1)
             bound_files(Path(os.path.realpath(root)) for root in told["roots"])
             bound_memory(told["bytes"])
             wire.send(channel, examine(told))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        os.kill(own, signal.SIGALRM)
+    if status:
+        sys.exit(1)
+
+
+def main() -> None:
+    """Answer the requests that come on the socket named on the command line, one after the other."""
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        give_way(_NICE)
+        warm()
+        with suppress(wire.Closed, KeyboardInterrupt, BrokenPipeError):
+            while True:
+                told, _ = wire.receive(channel, 0)
+                answer(channel, told)
 
 
 if __name__ == "__main__":
