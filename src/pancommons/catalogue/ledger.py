@@ -62,13 +62,12 @@ def take(connection: Connection, counter: str, count: int) -> range:
     return range(last - count + 1, last + 1)
 
 
-def version(connection: Connection) -> int:
-    """Return a number that grows with every change of a record or of the techniques."""
-    return reached(connection)[0]
-
-
 def reached(connection: Connection) -> tuple[int, int]:
-    """Return `version`, and the highest id there can be: whatever is put from now on has a higher one."""
+    """Return how far the catalogue has come.
+
+    A number that grows with every change of a record or of the techniques, and the highest id there can be: whatever
+    is put from now on has a higher one.
+    """
     rows = connection.execute(sa.select(counters).where(counters.c.name.in_(("sequence", "id"))))
     found = {row.name: int(row.value) for row in rows}
     return found["sequence"], found["id"]

@@ -54,7 +54,7 @@ def put_techniques(connection: Connection, given: Iterable[Technique], *, by: Pr
         )
     _set_parents(connection, new, ids)
     _renew_closure(connection, list(ids.values()))
-    take(connection, "sequence", 1)  # whoever keeps what was read or counted learns of it, see `ledger.version`
+    take(connection, "sequence", 1)  # whoever keeps what was read or counted learns of it, see `ledger.reached`
     audit.record(connection, by, "load", at, kind="technique", facts={"techniques": len(new)})
 
 

@@ -20,7 +20,7 @@ from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.read import resource
 from pancommons.catalogue.records import Dataset, Instrument, Record, Sample, Terms
 from pancommons.catalogue.scales import scale
-from pancommons.catalogue.search import facets, lasting
+from pancommons.catalogue.search import facets, lasting, marking
 from pancommons.catalogue.search.choosing import FACETS, Choice, Range, Slice, dataset_ids
 from pancommons.catalogue.search.facets import Counting
 from pancommons.catalogue.search.ground import Ground
@@ -247,7 +247,7 @@ def _counted(database: Database, choice: Choice, who: Principal) -> dict[str, di
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Count as in a catalogue that is not very large, and as in one that is."""
     if request.param == "in the database":
-        monkeypatch.setattr(facets, "read_columns", lambda *_: None)
+        monkeypatch.setattr(marking, "read_columns", lambda *_: None)
     monkeypatch.setattr(lasting, "MOST", 0)
 
 
@@ -286,7 +286,8 @@ def test_samples_are_counted_by_name_and_only_those_that_may_be_seen(filled):
 
 def test_many_datasets_are_estimated_from_an_even_share(filled, monkeypatch):
     database, naive, people = filled
-    monkeypatch.setattr(facets, "ALL", 20)
+    for module in (facets, marking):
+        monkeypatch.setattr(module, "ALL", 20)
     monkeypatch.setattr(facets, "SHARE", 50)
     total = Counting(database, LOCAL_USER, NOW, Choice()).total()
     assert total == facets.Tally({"all": COUNT})
@@ -309,7 +310,7 @@ def test_what_takes_too_long_is_estimated(filled, monkeypatch):
         return real(*given, **named)
 
     monkeypatch.setattr(facets, "fitting", fitting)
-    monkeypatch.setattr(facets, "read_columns", lambda *_: None)
+    monkeypatch.setattr(marking, "read_columns", lambda *_: None)
     monkeypatch.setattr(facets, "_USUAL_SHARE", 7)
     monkeypatch.setattr(lasting, "MOST", 0)
     kinds = Counting(database, LOCAL_USER, NOW, Choice()).kinds()  # neither the count nor all of them in time
@@ -330,7 +331,7 @@ def test_what_cannot_be_marked_in_time_is_left_to_the_database(filled, monkeypat
     monkeypatch.setattr(lasting, "MOST", 0)
     choice = Choice(words="sample", kind=("raw",))
     for what in ("fitting_ids", "read_columns", "read_sight"):
-        monkeypatch.setattr(facets, what, late)
+        monkeypatch.setattr(marking, what, late)
         years = Counting(database, people["ada"], NOW, choice, each=30).years()
         assert years == facets.Tally(dict(naive.count(choice, "year", people["ada"])))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,7 @@ from pancommons.catalogue.ontology.stored import kept_ontology
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.read import find
 from pancommons.catalogue.records import Dataset, Document, Relation, Sample, Technique, Terms
-from pancommons.catalogue.search import facets
+from pancommons.catalogue.search import facets, marking
 from pancommons.catalogue.search.choosing import Choice
 from pancommons.catalogue.search.facets import Counting
 from pancommons.catalogue.search.lasting import Lasting
@@ -70,8 +71,9 @@ def test_nothing_is_counted_twice(filled: Database, monkeypatch: pytest.MonkeyPa
     def again(*_: object, **__: object) -> object:
         raise AssertionError("counted again")
 
-    for what in ("fitting", "fitting_ids", "read_columns", "read_sight"):
-        monkeypatch.setattr(facets, what, again)
+    monkeypatch.setattr(facets, "fitting", again)
+    for what in ("fitting_ids", "read_columns", "read_more", "read_sight"):
+        monkeypatch.setattr(marking, what, again)
     assert told(NOW + 5 * MOMENT) == first
     with filled.write() as connection:
         take(connection, "id", 7)  # as for lines of the audit
@@ -98,13 +100,16 @@ def test_results_that_stay_closed_change_nothing_for_others(filled: Database, mo
     member = Principal("ada", proposals={Role.MEMBER: frozenset({proposal})})
     assert (total(filled), total(filled, member), total(filled, LOCAL_USER)) == (2, 2, 3)
     counted = []
-    read_columns = facets.read_columns
 
-    def noted(*given: object) -> object:
-        counted.append(given)
-        return read_columns(*given)  # type: ignore[arg-type]
+    def noted(read: Callable[..., object]) -> Callable[..., object]:
+        def reading(*given: object) -> object:
+            counted.append(given)
+            return read(*given)
 
-    monkeypatch.setattr(facets, "read_columns", noted)
+        return reading
+
+    for what in (marking.read_columns, marking.read_more):
+        monkeypatch.setattr(marking, what.__name__, noted(what))
     keep(filled, scan("one", terms(None, None)), scan("two", terms(None, None)))
     keep(filled, scan("three", terms(None, None)))
     assert (total(filled), total(filled, member), len(counted)) == (2, 2, 0)
@@ -184,13 +189,18 @@ def test_techniques_are_those_of_now(filled: Database) -> None:
     assert Counting(filled, ANONYMOUS, NOW, Choice()).techniques().counts == {"t/low": 2, "t/high": 2}
     with filled.read() as connection:
         assert kept_ontology(connection) is kept_ontology(connection)
+        known = kept_ontology(connection)
+    keep(filled, scan("more", terms(PAST)))
+    with filled.read() as connection:
+        assert kept_ontology(connection) is known, "a dataset came, no technique"
     with filled.write() as connection:
+        delete(connection, "dataset", "more", by=LOCAL_USER, at=NOW)
         put_techniques(connection, [Technique(pid="t/low", name="alone")], by=LOCAL_USER, at=NOW)
     assert Counting(filled, ANONYMOUS, NOW, Choice()).techniques().counts == {"t/low": 2}
     with filled.read() as connection:
-        known = kept_ontology(connection).get("t/low")
-    assert known is not None
-    assert (known.name, known.parents) == ("alone", ())
+        low = kept_ontology(connection).get("t/low")
+    assert low is not None
+    assert (low.name, low.parents) == ("alone", ())
 
 
 def test_what_many_ask_for_at_once_is_made_once(filled: Database) -> None:

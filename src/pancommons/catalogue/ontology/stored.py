@@ -12,29 +12,33 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from pancommons.catalogue.access import Principal
-from pancommons.catalogue.ledger import version
+from pancommons.catalogue.changes import Reached, only_new
+from pancommons.catalogue.ledger import reached
 from pancommons.catalogue.ontology.graph import Ontology, core
 from pancommons.catalogue.ontology.reading import read_ontology
 from pancommons.catalogue.records import Technique
 from pancommons.catalogue.tables import technique_parents, technique_synonyms, techniques
 from pancommons.catalogue.techniques import put_techniques
 
-_kept: WeakKeyDictionary[Engine, tuple[int, Ontology]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Engine, tuple[Reached, Ontology]] = WeakKeyDictionary()
 
 
 def kept_ontology(connection: Connection) -> Ontology:
-    """Return the techniques of the catalogue as they are now, read where it changed since they were read last.
+    """Return the techniques of the catalogue as they are now, read where more changed since than that datasets came.
 
     Parameters
     ----------
     connection
         One that reads: what a transaction writes that is given up is never kept.
     """
-    now, engine = version(connection), connection.engine
+    now, engine = reached(connection), connection.engine
     known = _kept.get(engine)
-    if known is None or known[0] != now:
-        known = _kept[engine] = (now, stored_ontology(connection))
-    return known[1]
+    if known is None or (known[0] != now and not only_new(connection, known[0], now)):
+        found = stored_ontology(connection)
+    else:
+        found = known[1]
+    _kept[engine] = now, found
+    return found
 
 
 def stored_ontology(connection: Connection) -> Ontology:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from math import isqrt
 from typing import Any
 
@@ -22,23 +21,10 @@ from sqlalchemy.sql.selectable import Alias
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.parts import parameters
 from pancommons.catalogue.search.choosing import Choice, access_ways, fitting
-from pancommons.catalogue.search.columns import (
-    EVERYBODY,
-    Columns,
-    Ints,
-    Mask,
-    View,
-    alike,
-    fitting_ids,
-    joined,
-    parts,
-    read_columns,
-    read_sight,
-    sides,
-    techniques_above,
-)
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.lasting import Lasting
+from pancommons.catalogue.search.marking import ALL, Marking
+from pancommons.catalogue.search.tabulating import joined, sides, techniques_above
 from pancommons.catalogue.tables import (
     dataset_samples,
     dataset_techniques,
@@ -49,15 +35,11 @@ from pancommons.catalogue.tables import (
 from pancommons.store.engine import Database, TookTooLong
 from pancommons.store.functions import among
 
-ALL = 50_000
-"""Up to so many datasets are counted one by one; in a catalogue that holds no more, in memory."""
-
 SHARE = 20_000
 """About so many are counted where there are more."""
 
 MOST_SAMPLES = 10
 _USUAL_SHARE = 47
-_READING = 5.0
 _RECENT = 500
 _MOST_NAMES = 60
 
@@ -112,13 +94,11 @@ class Counting:
     choice: Choice
     each: float = 0.7
     _kept: dict[Choice, _Cube] = field(default_factory=dict)
-    _view: tuple[View | None] | None = None
-    _masks: dict[Choice, Mask | None] = field(default_factory=dict)
     _counts: dict[Choice, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._lasting = Lasting(self.database, self.principal, self.at)
-        self._shared = Lasting(self.database, EVERYBODY, self.at)
+        self._marking = Marking(self.database, self.principal, self.at, self.each)
 
     def total(self) -> Tally:
         """Count the datasets that fit the choice, under the key ``all``."""
@@ -170,7 +150,7 @@ class Counting:
     def techniques(self) -> Tally:
         """Count by the PID of every technique that a dataset has or that lies above one it has."""
         choice = self.choice.without("technique")
-        if (found := self._marked(choice)) is not None:
+        if (found := self._marking.marked(choice)) is not None:
             view, mask = found
             return Tally(view.count_techniques(mask))
 
@@ -200,7 +180,7 @@ class Counting:
     def samples(self) -> Tally:
         """Count by the name of samples that may be seen: the most frequent ones."""
         choice = self.choice.without("sample")
-        if (found := self._marked(choice)) is not None:
+        if (found := self._marking.marked(choice)) is not None:
             view, mask = found
             counted = view.count_samples(mask)
             order = sorted(counted, key=lambda name: (-counted[name], name))
@@ -230,7 +210,7 @@ class Counting:
         return self._lasting.get(("quantities", choice), lambda: (self._quantities(choice), True), len)
 
     def _quantities(self, choice: Choice) -> list[Quantity]:
-        marked = self._marked(choice)
+        marked = self._marking.marked(choice)
         with self.database.read(2 * self.each) as connection:
             ids = marked[0].newest(marked[1], _RECENT) if marked else self._newest(choice, connection)
             count = sa.func.count().label("count")
@@ -260,7 +240,7 @@ class Counting:
 
     def _cube(self, choice: Choice) -> _Cube:
         """Count by instrument, year, kind and access at once."""
-        if choice not in self._kept and (found := self._marked(choice)) is not None:
+        if choice not in self._kept and (found := self._marking.marked(choice)) is not None:
             view, mask = found
             self._kept[choice] = _Cube(view.count_cells(mask))
         if choice not in self._kept:
@@ -275,57 +255,6 @@ class Counting:
             counted = [(row._mapping, row._mapping["number"] * share) for row in told]
             self._kept[choice] = _Cube(counted, share == 1)
         return self._kept[choice]
-
-    def _marked(self, choice: Choice) -> tuple[View, Mask] | None:
-        """Return the columns, and marks of what fits a choice; None where that is left to the database."""
-        if self._view is None:
-            self._view = (self._lasting.get("view", self._look),)
-        (view,) = self._view
-        if view is None:
-            return None
-        if choice not in self._masks:
-            self._masks[choice] = self._mask(view, choice)
-        mask = self._masks[choice]
-        return None if mask is None else (view, mask)
-
-    def _look(self) -> tuple[View | None, bool]:
-        columns = self._shared.get("columns", lambda: (self._columns(), True))
-        if columns is None:
-            return None, True
-        try:
-            with self.database.read(self.each) as connection:
-                ground = Ground(connection.dialect.name, self.principal, self.at)
-                return View(columns, read_sight(connection, ground)), True
-        except TookTooLong:
-            return None, False
-
-    def _columns(self) -> Columns | None:
-        try:
-            with self.database.read(_READING) as connection:
-                return read_columns(connection, Ground(connection.dialect.name, EVERYBODY, self.at), ALL)
-        except TookTooLong:
-            return None  # the next to ask would wait in vain as long
-
-    def _mask(self, view: View, choice: Choice) -> Mask | None:
-        """Mark what fits a choice; None if the database does not tell that in time."""
-        mask = view.within(choice)
-        for part in parts(choice):
-            try:
-                mask &= view.marked(self._lasting.get(("fitting", part), partial(self._fitting, part), _weight))
-            except TookTooLong:
-                return None
-        return mask
-
-    def _fitting(self, part: Choice) -> tuple[Ints, bool]:
-        """Return the ids of what fits a part of a choice, found once for all where that is the same for all."""
-
-        def found(who: Principal) -> tuple[Ints, bool]:
-            with self.database.read(self.each) as connection:
-                return fitting_ids(part, Ground(connection.dialect.name, who, self.at), connection), True
-
-        if not alike(part):
-            return found(self.principal)
-        return self._shared.get(("fitting", part), lambda: found(EVERYBODY), _weight), True
 
     def _datasets(
         self, choice: Choice, ground: Ground, connection: Connection, share: int = 1, *, all_of_them: bool = True
@@ -371,7 +300,7 @@ class Counting:
             except TookTooLong:
                 return None, False
 
-        if choice not in self._counts and (found := self._marked(choice)) is not None:
+        if choice not in self._counts and (found := self._marking.marked(choice)) is not None:
             self._counts[choice] = int(found[1].sum())
         if choice not in self._counts:
             self._counts[choice] = self._lasting.get(("count", choice), counted)
@@ -392,11 +321,6 @@ class _Cube:
             if values[side] is not None:
                 sums[str(values[side])] += count
         return Tally(sums, self.exact)
-
-
-def _weight(numbers: Ints) -> int:
-    """Return how many rows take as much memory as numbers in arrays."""
-    return 1 + len(numbers) // 32
 
 
 def _prime(least: int) -> int:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from pancommons.catalogue.access import ANONYMOUS, Action, Principal, visible
+from pancommons.catalogue.changes import Reached, only_new
 from pancommons.catalogue.ledger import reached
 from pancommons.catalogue.tables import datasets, guards, instruments, samples
 from pancommons.store.engine import Database
@@ -29,12 +30,7 @@ MOST = 100_000
 
 _T = TypeVar("_T")
 
-
-_MOST_NEW = 1000
 _MOST_COMPARED = 10_000
-
-Reached = tuple[int, int]
-"""How far the catalogue had come, see `pancommons.catalogue.ledger.reached`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,13 @@ class Lasting:
         with _making:
             self._all = _kept.setdefault(self.database.reader, _Kept())
 
-    def get(self, what: Hashable, make: Callable[[], tuple[_T, bool]], size: Callable[[_T], int] = lambda _: 1) -> _T:
+    def get(
+        self,
+        what: Hashable,
+        make: Callable[[], tuple[_T, bool]],
+        size: Callable[[_T], int] = lambda _: 1,
+        grow: Callable[[_T], _T] | None = None,
+    ) -> _T:
         """Return what was kept, or make it.
 
         Parameters
@@ -124,6 +126,8 @@ class Lasting:
             Gives it, and whether it is worth keeping.
         size
             How many rows it has.
+        grow
+            Gives it from what was kept, where since then datasets came and nothing else changed.
         """
         # It is read before anything is counted how far the catalogue is: what changes meanwhile comes after that.
         if self._now is None:
@@ -133,19 +137,32 @@ class Lasting:
         found = self._found(key, self._now)
         if found is None:
             with self._all.turn(key):
-                found = self._found(key, self._now) or self._made(key, self._now, make, size)
+                found = self._found(key, self._now) or self._made(key, self._now, make, size, grow)
         value: _T = found.value
         return value
 
     def _made(
-        self, key: Hashable, now: Reached, make: Callable[[], tuple[_T, bool]], size: Callable[[_T], int]
+        self,
+        key: Hashable,
+        now: Reached,
+        make: Callable[[], tuple[_T, bool]],
+        size: Callable[[_T], int],
+        grow: Callable[[_T], _T] | None,
     ) -> _Entry:
         until = self._next(now)
-        made, lasts = make()
+        known = self._all.get(key, self.at) if grow is not None else None
+        if grow is not None and known is not None and self._only_new(known.reached, now):
+            made, lasts = grow(known.value), True
+        else:
+            made, lasts = make()
         entry = _Entry(now, self.at, until, size(made), made)
         if lasts:
             self._all.put(key, entry)
         return entry
+
+    def _only_new(self, then: Reached, now: Reached) -> bool:
+        with self.database.read() as connection:
+            return only_new(connection, then, now)
 
     def _next(self, now: Reached) -> datetime | None:
         """Return until when something holds that is counted now."""
@@ -177,21 +194,12 @@ class Lasting:
 def nothing_new(connection: Connection, principal: Principal, then: Reached, now: Reached, at: datetime) -> bool:
     """Say whether all that changed meanwhile is that datasets came that are closed to somebody, and stay so.
 
-    Every change of a record takes a number, and the record has the last of its own: as many new datasets as numbers
-    mean that nothing else changed. What inputs of a dataset keep back until they open is in `next_opening` already.
+    What inputs of a dataset keep back until they open is in `next_opening` already.
     """
-    count = now[0] - then[0]
-    if not 0 < count <= _MOST_NEW:
-        return False
-    table = datasets.c
     never = sa.and_(
-        *(table[name].is_(None) for name in ("open_from", "discoverable_from", "public_from", "findable_from"))
+        *(datasets.c[name].is_(None) for name in ("open_from", "discoverable_from", "public_from", "findable_from"))
     )
-    closed = sa.not_(visible(datasets, principal, Action.DISCOVER, at))
-    query = sa.select(sa.func.count()).where(
-        table.sequence > then[0], table.sequence <= now[0], table.id > then[1], never, closed
-    )
-    return connection.execute(query).scalar_one() == count
+    return only_new(connection, then, now, never, sa.not_(visible(datasets, principal, Action.DISCOVER, at)))
 
 
 def next_opening(connection: Connection, principal: Principal, at: datetime) -> datetime | None:

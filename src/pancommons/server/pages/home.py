@@ -8,7 +8,7 @@ from datetime import datetime
 
 from fastapi.responses import HTMLResponse
 
-from pancommons.catalogue.access import Principal
+from pancommons.catalogue.access import ANONYMOUS
 from pancommons.catalogue.ontology.graph import PANET
 from pancommons.catalogue.search.choosing import Choice
 from pancommons.catalogue.search.facets import Counting
@@ -41,12 +41,13 @@ class Tile:
 def home(page: Paged, who: Who, at: Now) -> HTMLResponse:
     """Show where to begin: a search, what there is of each technique, and what has opened of late."""
     database = page.shared.database
-    counted = Counting(database, who, at, Choice(access=("open",))).techniques()
+    # What is open, everybody may see: it is found once for all.
+    counted = Counting(database, ANONYMOUS, at, Choice(access=("open",))).techniques()
     every = Counting(database, who, at, Choice()).total()
     known = ontology(page.shared)
     shown = leaves(known, counted.counts)[:_MOST_TILES]
-    pictures = Lasting(database, who, at).get(
-        ("pictured", tuple(shown)), lambda: (_pictures(database, shown, who, at), True), len
+    pictures = Lasting(database, ANONYMOUS, at).get(
+        ("pictured", tuple(shown)), lambda: (_pictures(database, shown, at), True), len
     )
     with database.read(STATEMENT_SECONDS) as connection:
         news = opened(Ground(connection.dialect.name, who, at), connection)
@@ -60,6 +61,6 @@ def home(page: Paged, who: Who, at: Now) -> HTMLResponse:
     )
 
 
-def _pictures(database: Database, shown: Sequence[str], who: Principal, at: datetime) -> dict[str, str]:
+def _pictures(database: Database, shown: Sequence[str], at: datetime) -> dict[str, str]:
     with database.read(STATEMENT_SECONDS) as connection:
-        return pictured(shown, Ground(connection.dialect.name, who, at), connection)
+        return pictured(shown, Ground(connection.dialect.name, ANONYMOUS, at), connection)

@@ -1,0 +1,111 @@
+"""Marking in memory which datasets fit a choice, for somebody, where the catalogue is not very large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy.engine import Connection
+
+from pancommons.catalogue.access import Principal
+from pancommons.catalogue.search.choosing import Choice
+from pancommons.catalogue.search.columns import EVERYBODY, Columns, Ints, Mask, View
+from pancommons.catalogue.search.ground import Ground
+from pancommons.catalogue.search.lasting import Lasting
+from pancommons.catalogue.search.tabulating import alike, fitting_ids, parts, read_columns, read_more, read_sight
+from pancommons.store.engine import Database, TookTooLong
+
+ALL = 50_000
+"""Up to so many datasets are counted one by one; in a catalogue that holds no more, in memory."""
+
+_READING = 5.0
+
+
+@dataclass
+class Marking:
+    """Marks for one request.
+
+    Attributes
+    ----------
+    each
+        Seconds for one statement.
+    """
+
+    database: Database
+    principal: Principal
+    at: datetime
+    each: float
+    _view: tuple[View | None] | None = None
+    _masks: dict[Choice, Mask | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._lasting = Lasting(self.database, self.principal, self.at)
+        self._shared = Lasting(self.database, EVERYBODY, self.at)
+
+    def marked(self, choice: Choice) -> tuple[View, Mask] | None:
+        """Return the columns, and marks of what fits a choice; None where that is left to the database."""
+        if self._view is None:
+            self._view = (self._lasting.get("view", self._look),)
+        (view,) = self._view
+        if view is None:
+            return None
+        if choice not in self._masks:
+            self._masks[choice] = self._mask(view, choice)
+        mask = self._masks[choice]
+        return None if mask is None else (view, mask)
+
+    def _look(self) -> tuple[View | None, bool]:
+        columns = self._shared.get("columns", lambda: (self._columns(), True), grow=self._more)
+        if columns is None:
+            return None, True
+        try:
+            with self.database.read(self.each) as connection:
+                return View(columns, read_sight(connection, self._ground(connection, self.principal))), True
+        except TookTooLong:
+            return None, False
+
+    def _columns(self) -> Columns | None:
+        try:
+            with self.database.read(_READING) as connection:
+                return read_columns(connection, self._ground(connection, EVERYBODY), ALL)
+        except TookTooLong:
+            return None  # the next to ask would wait in vain as long
+
+    def _more(self, known: Columns | None) -> Columns | None:
+        if known is None:
+            return None
+        try:
+            with self.database.read(_READING) as connection:
+                return read_more(connection, self._ground(connection, EVERYBODY), known, ALL)
+        except TookTooLong:
+            return None
+
+    def _mask(self, view: View, choice: Choice) -> Mask | None:
+        """Mark what fits a choice; None if the database does not tell that in time."""
+        mask = view.within(choice)
+        for part in parts(choice):
+            try:
+                mask &= view.marked(self._lasting.get(("fitting", part), partial(self._fitting, part), _weight))
+            except TookTooLong:
+                return None
+        return mask
+
+    def _fitting(self, part: Choice) -> tuple[Ints, bool]:
+        """Return the ids of what fits a part of a choice, found once for all where that is the same for all."""
+
+        def found(who: Principal) -> tuple[Ints, bool]:
+            with self.database.read(self.each) as connection:
+                return fitting_ids(part, self._ground(connection, who), connection), True
+
+        if not alike(part):
+            return found(self.principal)
+        return self._shared.get(("fitting", part), lambda: found(EVERYBODY), _weight), True
+
+    def _ground(self, connection: Connection, who: Principal) -> Ground:
+        return Ground(connection.dialect.name, who, self.at)
+
+
+def _weight(numbers: Ints) -> int:
+    """Return how many rows take as much memory as numbers in arrays."""
+    return 1 + len(numbers) // 32
