@@ -201,7 +201,7 @@ def _samples(connection: Connection, ids: Ints, since: int) -> Samples:
     query = sa.select(samples.c.id, samples.c.name, each.c.ids).join(each, each.c.sample_id == samples.c.id)
     rows = connection.execute(query.order_by(samples.c.id)).all()
     owners = [places_of(ids, _read(row.ids)) for row in rows]
-    return _named(
+    return _numbered(
         np.concatenate([_NOTHING, *owners]),
         np.repeat(np.arange(len(rows)), [len(one) for one in owners]),
         {row.id: row.name for row in rows},
@@ -214,10 +214,10 @@ def _samples_with(known: Samples, more: Samples, count: int) -> Samples:
     ids = np.asarray(sorted(called), np.int64)
     had = [places_of(ids, one.ids)[one.had] for one in (known, more)]
     owner = np.concatenate([known.owner, more.owner + count])
-    return _named(owner, np.concatenate(had), {int(key): called[key] for key in ids})
+    return _numbered(owner, np.concatenate(had), {int(key): called[key] for key in ids})
 
 
-def _named(owner: Ints, had: Ints, called: Mapping[int, str]) -> Samples:
+def _numbered(owner: Ints, had: Ints, called: Mapping[int, str]) -> Samples:
     """Number the names of samples, which are given by their ids, ascending."""
     names = sorted(set(called.values()))
     places = {name: place for place, name in enumerate(names)}
