@@ -39,12 +39,15 @@ def tree(ontology: Ontology, counts: Mapping[str, int], taken: Collection[str] =
         for pid, lower in below.items()
         if pid in taken or not any(counts.get(one) == counts[pid] for one in lower)
     }
-    order = sorted(nodes, key=lambda pid: (nodes[pid].count, len(ontology.below[pid]), pid))
-    while idle := _place(nodes, below, order, taken):
+    above = _nearest(nodes, below, sorted(nodes, key=lambda pid: (nodes[pid].count, len(ontology.below[pid]), pid)))
+    for pid, nearest in above.items():
+        nodes[nearest].beneath.append(nodes[pid])
+    while idle := [pid for pid, node in nodes.items() if _is_idle(node, below[pid], nodes, taken)]:
         for pid in idle:
-            del nodes[pid]
-    standing = {one.pid for node in nodes.values() for one in node.beneath}
-    roots = [node for pid, node in nodes.items() if pid not in standing]
+            node = nodes.pop(pid)
+            if pid in above:
+                nodes[above[pid]].beneath.remove(node)
+    roots = [node for pid, node in nodes.items() if pid not in above]
     _arrange(roots)
     return roots
 
@@ -61,23 +64,19 @@ def leaves(ontology: Ontology, counts: Mapping[str, int]) -> list[str]:
     return sorted(found, key=lambda pid: (-there[pid], _name(ontology, pid)))
 
 
-def _place(
-    nodes: Mapping[str, Node], below: Mapping[str, frozenset[str]], order: Sequence[str], taken: Collection[str]
-) -> list[str]:
-    """Put each node beneath the first other in order; return those that would have some beneath them and have not."""
+def _nearest(nodes: Mapping[str, Node], below: Mapping[str, frozenset[str]], order: Sequence[str]) -> Mapping[str, str]:
+    """Return for each node the first other in order that it lies beneath."""
     nearest: dict[str, str] = {}
     for above in order:
-        if above in nodes:
-            for pid in below[above]:
-                if pid in nodes:
-                    nearest.setdefault(pid, above)
-    for node in nodes.values():
-        node.beneath = []
-    for pid in sorted(nearest):
-        nodes[nearest[pid]].beneath.append(nodes[pid])
-    return [
-        pid for pid, node in nodes.items() if not node.beneath and pid not in taken and not below[pid].isdisjoint(nodes)
-    ]
+        for pid in below[above]:
+            if pid in nodes:
+                nearest.setdefault(pid, above)
+    return nearest
+
+
+def _is_idle(node: Node, lower: frozenset[str], nodes: Mapping[str, Node], taken: Collection[str]) -> bool:
+    """Say whether a node has nothing beneath it though there is something that could be."""
+    return not node.beneath and node.pid not in taken and not lower.isdisjoint(nodes)
 
 
 def _arrange(nodes: list[Node]) -> bool:
