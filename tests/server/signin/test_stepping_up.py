@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from re import search
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -15,8 +16,15 @@ import sqlalchemy as sa
 
 from pancommons.base.settings import Settings
 from pancommons.catalogue.access import LOCAL_USER, Role
+from pancommons.catalogue.ledger import take
 from pancommons.catalogue.people import sessions as session_table
+from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.principals import grant
+from pancommons.catalogue.records import Dataset, Terms
+from pancommons.catalogue.tables import datasets
+from pancommons.catalogue.write import load
+from pancommons.runs.run import new_identifier
+from pancommons.runs.tables import runs
 from pancommons.server.services import now
 from pancommons.server.signin.secret import digest
 from pancommons.store.engine import Database
@@ -61,6 +69,37 @@ def sign_in_was(database: Database, browser: httpx.Client, ago: timedelta | None
 
 def change(browser: httpx.Client, portal: str, **more: Any) -> httpx.Response:
     return browser.post(f"{portal}/admin/people", data=CHANGE, **more)
+
+
+def add_dataset(database: Database, given: Terms) -> str:
+    """Put a dataset into the catalogue; give its identifier."""
+    record = Dataset(pid=token_hex(8), title="scan", kind="raw", creation_date=now(), terms=given)
+    load(database, [record], policy=read_policy(), by=LOCAL_USER, at=now())
+    with database.read() as connection:
+        query = sa.select(datasets.c.identifier).where(datasets.c.pid == record.pid)
+        return str(connection.execute(query).scalar_one())
+
+
+def add_run(database: Database, person: str, state: str) -> str:
+    """Put a run among those there are, without any process; give its identifier."""
+    identifier = new_identifier()
+    given = {"pipeline": "sans", "version": "1", "title": "a run", "parameters": {}, "digest": "", "allowed": 1 << 30}
+    plain = {"preview": False, "alone": False, "to_register": False, "line": 0, "tries": 0, "to_tell": 0}
+    with database.write() as connection:
+        [key] = take(connection, "id", 1)
+        connection.execute(
+            sa.insert(runs).values(
+                **(given | plain),
+                **dict.fromkeys(("seconds", "memory", "disk"), 1),
+                **dict.fromkeys(("created", "queued"), now()),
+                id=key,
+                identifier=identifier,
+                folder=identifier,
+                person=person,
+                state=state,
+            )
+        )
+    return identifier
 
 
 def test_who_signed_in_long_ago_signs_in_again_and_comes_back(
@@ -121,6 +160,43 @@ def test_every_change_of_administration_needs_it(portal: str, boss: httpx.Client
     poll = {"grant_type": grant_type, "device_code": asked_for["device_code"]}
     assert httpx.post(f"{portal}/device/token", data=poll).json()["error"] == "authorization_pending"
     assert boss.post(f"{portal}/device", data={**approve, "approve": "false"}).status_code == 200
+
+
+@pytest.mark.parametrize(("ours", "status"), [(False, 401), (True, 303)])
+def test_who_deletes_data_of_others_signed_in_just_now(
+    portal: str, openid: OpenID, kept: Database, boss: httpx.Client, ours: bool, status: int
+) -> None:
+    """Also what nobody owns; where it was not allowed at all, that is what is said."""
+    owner = openid.person("boss") if ours else "https://idp.example#new"
+    key = add_dataset(kept, Terms(owner=owner, fixed=True))
+    others = [add_dataset(kept, Terms(open_from=now(), discoverable_from=now(), fixed=True)), "nothing"]
+
+    def remove(one: str) -> int:
+        return boss.post(f"{portal}/datasets/{one}/delete", data={"sure": one}).status_code
+
+    assert remove(key) == status
+    assert [remove(one) for one in others] == [401, 404]
+    with httpx.Client(timeout=30, headers={"Origin": portal}) as nobody:
+        sign_in(portal, "nobody", nobody)
+        sign_in_was(kept, nobody, None)
+        assert nobody.post(f"{portal}/datasets/{others[0]}/delete", data={"sure": others[0]}).status_code == 403
+    sign_in_was(kept, boss, timedelta(0))
+    assert [remove(one) for one in others] == [303, 404]
+
+
+@pytest.mark.parametrize(("ours", "status"), [(False, 401), (True, 409)])
+def test_who_acts_on_runs_of_others_signed_in_just_now(
+    portal: str, openid: OpenID, kept: Database, boss: httpx.Client, ours: bool, status: int
+) -> None:
+    run = add_run(kept, openid.person("boss") if ours else "https://idp.example#new", "done")
+    for path in (f"/runs/{run}/stop", f"/runs/{run}/resume"):
+        assert boss.post(portal + path).status_code == status, path
+    going = add_run(kept, openid.person("boss") if ours else "https://idp.example#new", "running")
+    form = {"headers": SHOWN, "data": {"do": "delete"}}
+    assert boss.post(f"{portal}/runs/{going}/delete", **form).status_code == status
+    assert boss.delete(f"{portal}/runs/{going}").status_code == status
+    sign_in_was(kept, boss, timedelta(0))
+    assert boss.delete(f"{portal}/runs/{going}").status_code == 409, "it goes"
 
 
 def test_a_token_made_by_who_signed_in_just_now_administers(portal: str, kept: Database, boss: httpx.Client) -> None:

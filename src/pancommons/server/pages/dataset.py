@@ -11,9 +11,9 @@ from sqlalchemy.engine import Connection
 from starlette.exceptions import HTTPException
 
 from pancommons.base.errors import BadInput
-from pancommons.catalogue.access import Principal
+from pancommons.catalogue.access import Action, Principal, allows
 from pancommons.catalogue.opening import change_opening
-from pancommons.catalogue.read import Found, Tombstone, fetch
+from pancommons.catalogue.read import Found, Tombstone, fetch, resource
 from pancommons.catalogue.records import Dataset
 from pancommons.catalogue.search import asking
 from pancommons.catalogue.write import Refused, delete
@@ -27,6 +27,7 @@ from pancommons.server.pages.graph import draw
 from pancommons.server.pages.languages import later
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
 from pancommons.server.sightings import Noted
+from pancommons.server.signin.stepping_up import OfOthers
 from pancommons.server.visitor import Who
 
 pages = router()
@@ -87,8 +88,12 @@ def opening(
 
 
 @pages.post("/datasets/{key}/delete")
-def remove(key: str, page: Paged, shared: Shared, who: Who, at: Now, sure: Text = "") -> Response:
+def remove(key: str, page: Paged, shared: Shared, who: Who, at: Now, of_others: OfOthers, sure: Text = "") -> Response:
     """Take a dataset out of the catalogue; its files stay where they are."""
+    with shared.database.read(STATEMENT_SECONDS) as connection:
+        about = resource(connection, "dataset", _there(connection, key, who, at).id)
+    if allows(who, Action.ADMINISTER, about, at):
+        of_others(about.owner)
     try:
         with shared.database.write() as connection:
             found = _there(connection, key, who, at)

@@ -28,6 +28,7 @@ from pancommons.server.runs.routes import Identifier, seen_run, there
 from pancommons.server.sending import disposition
 from pancommons.server.services import STATEMENT_SECONDS, Now, Services, Shared
 from pancommons.server.sightings import Noted
+from pancommons.server.signin.stepping_up import OfOthers
 from pancommons.server.visitor import Asking
 
 pages, files = router(), router()
@@ -176,13 +177,21 @@ def as_notebook(
 
 @pages.post("/runs/{identifier}/{what}", response_model=None)
 def change(
-    page: Paged, shared: Shared, identifier: Identifier, what: str, runs: Runs, asking: Asking, at: Now
+    page: Paged,
+    shared: Shared,
+    identifier: Identifier,
+    what: str,
+    runs: Runs,
+    asking: Asking,
+    at: Now,
+    of_others: OfOthers,
 ) -> HTMLResponse | RedirectResponse:
     """Stop a run, go on with it, or throw it away."""
     run = there(runs, identifier, asking.principal, at)
     acts: Mapping[str, Any] = {"stop": runs.stop, "resume": runs.resume, "delete": runs.delete}
     if what not in acts:
         raise HTTPException(404)
+    of_others(run.person)
     try:
         acts[what](identifier, asking.principal, at)
     except (Conflict, TooMany, PanError) as error:

@@ -19,6 +19,7 @@ from pancommons.server.runs.desk import Runs
 from pancommons.server.runs.shapes import BODY, Wanted
 from pancommons.server.services import Now
 from pancommons.server.sightings import Noted, Noting
+from pancommons.server.signin.stepping_up import OfOthers
 from pancommons.server.visitor import Asking, Who
 
 router = APIRouter(tags=["runs"])
@@ -81,23 +82,23 @@ def one(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now,
 
 
 @router.post("/runs/{identifier}/stop", summary="Ask a run to stop")
-def stop(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now) -> Response:
+def stop(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now, of_others: OfOthers) -> Response:
     """Stop a run that waits; let one that goes stop after the units in hand."""
-    there(desk, identifier, who, at)
+    of_others(there(desk, identifier, who, at).person)
     return JSONResponse(_described(desk, desk.stop(identifier, who, at), request, at), headers=_PRIVATE)
 
 
 @router.post("/runs/{identifier}/resume", summary="Go on with a run")
-def resume(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now) -> Response:
+def resume(identifier: Identifier, request: Request, desk: Runs, who: Who, at: Now, of_others: OfOthers) -> Response:
     """Let a run that was stopped, failed or ended partial wait for its turn again."""
-    there(desk, identifier, who, at)
+    of_others(there(desk, identifier, who, at).person)
     return JSONResponse(_described(desk, desk.resume(identifier, who, at), request, at), headers=_PRIVATE)
 
 
 @router.delete("/runs/{identifier}", status_code=204, summary="Remove a run and its result")
-def delete(identifier: Identifier, desk: Runs, who: Who, at: Now) -> Response:
+def delete(identifier: Identifier, desk: Runs, who: Who, at: Now, of_others: OfOthers) -> Response:
     """Remove a run that does not go; one whose result is published stays."""
-    there(desk, identifier, who, at)
+    of_others(there(desk, identifier, who, at).person)
     desk.delete(identifier, who, at)
     return Response(status_code=204)
 

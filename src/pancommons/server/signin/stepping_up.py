@@ -1,4 +1,4 @@
-"""Whoever changes how the portal is run signed in just now: an old session may lie open on somebody's desk.
+"""Whoever changes how the portal is run, or what is another's, signed in just now: old sessions lie open on desks.
 
 The provider says when, in ``auth_time``, and how, in ``acr`` where the settings name one; a provider that does not say
 is not believed. The local user of a machine without a provider signs in nowhere. A personal token cannot be asked
@@ -8,6 +8,7 @@ until it ends.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -61,7 +62,21 @@ def recent_to_change(request: Request, asking: Asking, shared: Shared, at_desk: 
         check_recent(asking, shared, at_desk, at)
 
 
+def of_others(asking: Asking, shared: Shared, at_desk: AtDesk, at: Now) -> Callable[[str | None], None]:
+    """Give what checks, of something of somebody, that it is theirs who change it, or that they signed in just now.
+
+    Whether they may change it is decided elsewhere; who may though it is not theirs administers.
+    """
+
+    def check(owner: str | None) -> None:
+        if owner is None or owner != asking.principal.person:
+            check_recent(asking, shared, at_desk, at)
+
+    return check
+
+
 Recent = Annotated[Visitor, Depends(recent)]
+OfOthers = Annotated[Callable[[str | None], None], Depends(of_others)]
 
 
 def check_recent(asking: Visitor, shared: Services, at_desk: Desk, at: datetime) -> None:
