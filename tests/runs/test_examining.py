@@ -46,6 +46,14 @@ def accidents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         np.ones(1 << 40, np.uint8)
     if what == "outside":
         Path("/etc/passwd").read_bytes()
+    if what == "forge":
+        import socket
+        from pancommons.nexus.serving import wire
+        for number in range(3, 64):
+            try:
+                wire.send(socket.socket(fileno=os.dup(number)), {"problem": "forged"})
+            except OSError:
+                pass
     if what == "write":
         job.input.with_name("made").write_bytes(b"x")
 """
@@ -86,6 +94,19 @@ def test_nothing_of_a_request_is_left_for_the_next(vector: Path, tmp_path: Path)
     assert "problem" in examiners.ask(told(other, roots=[str(vector.parent)])), "this kernel has no Landlock"
     assert "record" in examiners.ask(told(other)), "what one request may not read, the next may"
     assert "problem" in examiners.ask(told(vector, roots=[str(other.parent)])), "and the other way round"
+    assert examiners._spare == [kept]
+    examiners.close()
+
+
+@pytest.mark.usefixtures("accidents")
+def test_no_look_answers_for_another(vector: Path) -> None:
+    examiners = Examiners(Settings())
+    other = vector.with_name("other.npy")
+    np.save(other, np.arange(8.0))
+    assert examiners.ask(told(vector.rename(vector.with_name("forge.npy")))) == {"problem": "forged"}
+    [kept] = examiners._spare
+    for _ in range(2):
+        assert examiners.ask(told(other))["touched"] == [str(other)]
     assert examiners._spare == [kept]
     examiners.close()
 

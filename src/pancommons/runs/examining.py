@@ -89,24 +89,37 @@ def _touched(inputs: dict[str, list[str]], files: list[str]) -> set[str]:
     return found
 
 
-def answer(channel: socket.socket, told: dict[str, Any]) -> None:
-    """Answer a request in a process of its own; if that gives no answer, this one ends as it did."""
+def answer(told: dict[str, Any], channel: socket.socket) -> None:
+    """Answer a request in a process of its own; if that gives no answer, this one ends as it did.
+
+    That process has no hold of the socket to the server: what data make it do cannot answer for other requests.
+    """
     own = os.getpid()
+    here, there = socket.socketpair()
     if not (child := os.fork()):
         try:
             end_with_parent(own)
+            channel.close()
+            here.close()
             signal.alarm(int(told["seconds"]) + 1)
             bound_files(Path(os.path.realpath(root)) for root in told["roots"])
             bound_memory(told["bytes"])
-            wire.send(channel, examine(told))
+            wire.send(there, examine(told))
             os._exit(0)
         finally:
             os._exit(1)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
-        os.kill(own, signal.SIGALRM)
-    if status:
+    there.close()
+    try:
+        with here:
+            said, _ = wire.receive(here, 0)
+    except wire.Closed:
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+            os.kill(own, signal.SIGALRM)
         sys.exit(1)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    wire.send(channel, said)
 
 
 def main() -> None:
@@ -117,7 +130,7 @@ def main() -> None:
         with suppress(wire.Closed, KeyboardInterrupt, BrokenPipeError):
             while True:
                 told, _ = wire.receive(channel, 0)
-                answer(channel, told)
+                answer(told, channel)
 
 
 if __name__ == "__main__":
