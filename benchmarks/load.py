@@ -44,6 +44,7 @@ SIZE = Size(
 WORK = Work("tomography", "scan", "scan.nxs")
 GOING, WAITING, MOST_WAITING = 2, 1, 3
 EVERY = 5.0
+"""Seconds between two looks at the server."""
 ALONE = 20
 """How often each page is asked for when its CPU time is measured."""
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pancommons.catalogue.ledger import Reached
 from pancommons.catalogue.tables import datasets
-
-Reached = tuple[int, int]
-"""How far the catalogue had come, see `pancommons.catalogue.ledger.reached`."""
 
 _MOST_NEW = 1000
 

@@ -62,12 +62,16 @@ def take(connection: Connection, counter: str, count: int) -> range:
     return range(last - count + 1, last + 1)
 
 
-def reached(connection: Connection) -> tuple[int, int]:
-    """Return how far the catalogue has come.
+Reached = tuple[int, int]
+"""How far the catalogue has come.
 
-    A number that grows with every change of a record or of the techniques, and the highest id there can be: whatever
-    is put from now on has a higher one.
-    """
+A number that grows with every change of a record or of the techniques, and the highest id there can be: whatever is put
+from then on has a higher one.
+"""
+
+
+def reached(connection: Connection) -> Reached:
+    """Return how far the catalogue has come."""
     rows = connection.execute(sa.select(counters).where(counters.c.name.in_(("sequence", "id"))))
     found = {row.name: int(row.value) for row in rows}
     return found["sequence"], found["id"]

@@ -14,9 +14,9 @@ from tests.catalogue import world
 from pancommons.catalogue.access import LOCAL_USER
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.records import Dataset, Record, Sample
-from pancommons.catalogue.search.columns import EVERYBODY, Columns
+from pancommons.catalogue.search.columns import Columns
 from pancommons.catalogue.search.ground import Ground
-from pancommons.catalogue.search.tabulating import read_columns, read_more
+from pancommons.catalogue.search.tabulating import EVERYBODY, read_columns, read_more
 from pancommons.catalogue.tables import datasets
 from pancommons.catalogue.techniques import put_techniques
 from pancommons.catalogue.write import load

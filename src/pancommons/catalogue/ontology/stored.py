@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from pancommons.catalogue.access import Principal
-from pancommons.catalogue.changes import Reached, only_new
-from pancommons.catalogue.ledger import reached
+from pancommons.catalogue.changes import only_new
+from pancommons.catalogue.ledger import Reached, reached
 from pancommons.catalogue.ontology.graph import Ontology, core
 from pancommons.catalogue.ontology.reading import read_ontology
 from pancommons.catalogue.records import Technique

@@ -13,16 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pancommons.catalogue.access import LOCAL_USER
 from pancommons.catalogue.search.choosing import Choice, purl
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-EVERYBODY = LOCAL_USER
-"""Sees what anybody may: for whom `Columns` are read."""
-
-_NOTHING = np.empty(0, np.int64)
+NOTHING: Ints = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +174,7 @@ class View:
 def places_of(every: Ints, ids: Ints) -> Ints:
     """Return where ids are among all, which are in order; those that are not there are passed over."""
     if not len(every):
-        return _NOTHING
+        return NOTHING
     places: Ints = np.minimum(np.searchsorted(every, ids), len(every) - 1)
     found: Ints = places[every[places] == ids]
     return found

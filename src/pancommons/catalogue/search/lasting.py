@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from pancommons.catalogue.access import ANONYMOUS, Action, Principal, visible
-from pancommons.catalogue.changes import Reached, only_new
-from pancommons.catalogue.ledger import reached
+from pancommons.catalogue.changes import only_new
+from pancommons.catalogue.ledger import Reached, reached
 from pancommons.catalogue.tables import datasets, guards, instruments, samples
 from pancommons.store.engine import Database
 from pancommons.store.schema import floor

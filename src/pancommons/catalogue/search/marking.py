@@ -10,10 +10,18 @@ from sqlalchemy.engine import Connection
 
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.search.choosing import Choice
-from pancommons.catalogue.search.columns import EVERYBODY, Columns, Ints, Mask, View
+from pancommons.catalogue.search.columns import Columns, Ints, Mask, View
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.lasting import Lasting
-from pancommons.catalogue.search.tabulating import alike, fitting_ids, parts, read_columns, read_more, read_sight
+from pancommons.catalogue.search.tabulating import (
+    EVERYBODY,
+    alike,
+    fitting_ids,
+    parts,
+    read_columns,
+    read_more,
+    read_sight,
+)
 from pancommons.store.engine import Database, TookTooLong
 
 ALL = 50_000
@@ -65,21 +73,19 @@ class Marking:
         except TookTooLong:
             return None, False
 
-    def _columns(self) -> Columns | None:
+    def _columns(self, known: Columns | None = None) -> Columns | None:
+        """Read the columns, or only what came to those known."""
         try:
             with self.database.read(_READING) as connection:
-                return read_columns(connection, self._ground(connection, EVERYBODY), ALL)
+                ground = self._ground(connection, EVERYBODY)
+                if known is None:
+                    return read_columns(connection, ground, ALL)
+                return read_more(connection, ground, known, ALL)
         except TookTooLong:
             return None  # the next to ask would wait in vain as long
 
     def _more(self, known: Columns | None) -> Columns | None:
-        if known is None:
-            return None
-        try:
-            with self.database.read(_READING) as connection:
-                return read_more(connection, self._ground(connection, EVERYBODY), known, ALL)
-        except TookTooLong:
-            return None
+        return known and self._columns(known)
 
     def _mask(self, view: View, choice: Choice) -> Mask | None:
         """Mark what fits a choice; None if the database does not tell that in time."""

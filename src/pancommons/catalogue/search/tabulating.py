@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.selectable import Alias
 
+from pancommons.catalogue.access import LOCAL_USER
 from pancommons.catalogue.search.choosing import ACCESS, Choice, access_ways, dataset_filter, fitting
-from pancommons.catalogue.search.columns import Columns, Ints, Samples, Sight, Techniques, places_of
+from pancommons.catalogue.search.columns import NOTHING, Columns, Ints, Samples, Sight, Techniques, places_of
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.tables import (
     dataset_samples,
@@ -28,12 +29,14 @@ from pancommons.catalogue.tables import (
 )
 from pancommons.store.functions import among
 
+EVERYBODY = LOCAL_USER
+"""Sees what anybody may: for whom the columns are read."""
+
 _LINKED = ("facility", "instrument", "sample")
-_NOTHING = np.empty(0, np.int64)
 
 
 def read_columns(connection: Connection, ground: Ground, most: int) -> Columns | None:
-    """Read the columns of all datasets there are, as `columns.EVERYBODY`; None if these are more than so many."""
+    """Read the columns of all datasets there are, as `EVERYBODY`; None if these are more than so many."""
     some = sa.select(datasets.c.id).limit(most + 1).subquery()
     if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() > most:
         return None
@@ -143,7 +146,7 @@ def _cells(connection: Connection, ground: Ground, since: int) -> tuple[Ints, In
     by = [column for column in each.c if column.name != "id"]
     rows = connection.execute(sa.select(*by, joined(each.c.id).label("ids")).group_by(*by)).mappings().all()
     every = [_read(row["ids"]) for row in rows]
-    ids = np.concatenate([_NOTHING, *every])
+    ids = np.concatenate([NOTHING, *every])
     order = np.argsort(ids)
     cell: Ints = np.repeat(np.arange(len(rows)), [len(one) for one in every])[order]
     return ids[order], cell, [{column.name: row[column.name] for column in by} for row in rows]
@@ -202,7 +205,7 @@ def _samples(connection: Connection, ids: Ints, since: int) -> Samples:
     rows = connection.execute(query.order_by(samples.c.id)).all()
     owners = [places_of(ids, _read(row.ids)) for row in rows]
     return _numbered(
-        np.concatenate([_NOTHING, *owners]),
+        np.concatenate([NOTHING, *owners]),
         np.repeat(np.arange(len(rows)), [len(one) for one in owners]),
         {row.id: row.name for row in rows},
     )
@@ -231,4 +234,4 @@ def _ids(connection: Connection, table: Alias, *conditions: sa.ColumnElement[boo
 
 
 def _read(numbers: str | None) -> Ints:
-    return np.fromstring(numbers, np.int64, sep=",") if numbers else _NOTHING
+    return np.fromstring(numbers, np.int64, sep=",") if numbers else NOTHING
