@@ -216,6 +216,13 @@ def _visible(table: sa.Table | Alias, principal: Principal, action: Action, at: 
     raise LookupError(f"{base} holds nothing that is decided upon")
 
 
+def as_insider(table: sa.Table | Alias, principal: Principal, at: _Moment) -> ColumnElement[bool]:
+    """Say whether somebody may discover a record by a role or as its owner, whether or not it is public."""
+    if principal.scopes is not None and Action.DISCOVER not in principal.scopes:
+        return sa.false()
+    return _record(table, principal, Action.DISCOVER, at, public=False)
+
+
 def _either(
     table: sa.Table | Alias, principal: Principal, action: Action, at: _Moment, *, public: bool = True
 ) -> ColumnElement[bool]:

@@ -1,4 +1,8 @@
-"""Rows into records, many at once: a statement for each kind of part, however many records are asked for."""
+"""Rows into records, many at once: a statement for each kind of part, however many records are asked for.
+
+What somebody may have of a record is decided with the row of it, see `chosen`; its parts share its fate, so that they
+are asked for by its key alone. What it refers to is decided upon for itself.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pancommons.catalogue import parts
-from pancommons.catalogue.access import MOMENT, Action, Principal, visible
+from pancommons.catalogue.access import MOMENT, Action, Principal, as_insider, visible
 from pancommons.catalogue.records import (
     Affiliation,
     Dataset,
@@ -30,9 +34,11 @@ from pancommons.catalogue.records import (
     Thumbnail,
 )
 from pancommons.catalogue.tables import (
+    RECORDS,
     dataset_documents,
     dataset_samples,
     dataset_techniques,
+    datasets,
     documents,
     instruments,
     samples,
@@ -47,6 +53,21 @@ KEPT = 512
 _IDS = listed("ids", numeric=True)
 
 
+def chosen(kind: str, principal: Principal, at: datetime | sa.BindParameter[datetime] = MOMENT) -> sa.Select[Any]:
+    """Select the records of a kind that the principal may discover, for `gather`.
+
+    Beside each row stand two decisions: ``readable``, whether they may have its data, and ``insider``, whether they
+    have it by a role, and may know what is not public of it.
+    """
+    table = RECORDS[kind]
+    decided: list[sa.ColumnElement[Any]] = []
+    if kind == "dataset":
+        decided.append(visible(table, principal, Action.READ, at).label("readable"))
+    if kind in ("dataset", "document"):
+        decided.append(as_insider(table, principal, at).label("insider"))
+    return sa.select(table, *decided).where(visible(table, principal, Action.DISCOVER, at))
+
+
 def gather(
     connection: Connection, kind: str, rows: Sequence[Any], principal: Principal, at: datetime, *, pictures: bool = True
 ) -> dict[int, Record]:
@@ -55,7 +76,7 @@ def gather(
     Parameters
     ----------
     rows
-        Whole rows of the table of the kind.
+        As `chosen` selects them for this principal at this moment.
     pictures
         Whether thumbnails are wanted.
     """
@@ -111,8 +132,9 @@ class _Gathering:
     def datasets(self, *, pictures: bool) -> Iterable[tuple[int, Record]]:
         pids, terms, members = self._pids(), self._terms(), self._members()
         keywords, parameters = self._parts(parts.keywords), self._parts(parts.parameters)
-        files, relations = self._parts(parts.files), self._parts(parts.relations)
-        shown = self._parts(parts.thumbnails) if pictures else defaultdict(list)
+        readable = [row.id for row in self.rows if row.readable]
+        files, relations = self._parts(parts.files, readable), self._relations()
+        shown = self._parts(parts.thumbnails, readable if pictures else [])
         linked = [
             self._linked(table, link, column)
             for table, link, column in (
@@ -141,12 +163,22 @@ class _Gathering:
                 terms=terms[row.id],
             )  # fmt: skip
 
-    def _parts(self, table: sa.Table) -> Rows:
-        """Return the rows of parts that may be seen, by record, in the order they were put."""
+    def _parts(self, table: sa.Table, ids: Sequence[int] | None = None) -> Rows:
+        """Return the rows of parts of all records, or of some, by record, in the order they were put."""
         key = table.c[f"{self.kind}_id"]
         found: defaultdict[int, list[Any]] = defaultdict(list)
-        for row in self._ask(_parts_of(table, self.kind, self.principal), self.ids):
-            found[row._mapping[key]].append(row)
+        if those := self.ids if ids is None else ids:
+            for row in self._ask(_parts_of(table, self.kind), those):
+                found[row._mapping[key]].append(row)
+        return found
+
+    def _relations(self) -> Rows:
+        """Return the relations that lead elsewhere, or to what may be discovered."""
+        rows = self._parts(parts.relations)
+        seen = self._named(datasets, {one.target_id for those in rows.values() for one in those})
+        found: defaultdict[int, list[Any]] = defaultdict(list)
+        for key, those in rows.items():
+            found[key] = [one for one in those if one.target_id is None or one.target_id in seen]
         return found
 
     def _ask(self, query: sa.Select[Any], ids: Sequence[int]) -> sa.CursorResult[Any]:
@@ -167,7 +199,11 @@ class _Gathering:
         return {row.id: row.pid for row in self._ask(_pids_of(table, self.principal), known)}
 
     def _members(self) -> Mapping[int, tuple[Member, ...]]:
-        rows = self._parts(parts.members)
+        inside = {row.id for row in self.rows if row.insider}
+        rows = {
+            key: [one for one in those if one.public or key in inside]
+            for key, those in self._parts(parts.members).items()
+        }
         every = [one for those in rows.values() for one in those]
         persons = self._people(parts.persons, {one.person_id for one in every})
         institutes = self._people(parts.affiliations, {one.affiliation_id for one in every})
@@ -215,12 +251,11 @@ class _Gathering:
         return found
 
 
-@lru_cache(maxsize=KEPT)
-def _parts_of(table: sa.Table, kind: str, principal: Principal) -> sa.Select[Any]:
-    """Select the parts of records that may be seen."""
+@lru_cache
+def _parts_of(table: sa.Table, kind: str) -> sa.Select[Any]:
+    """Select the parts of records, which are decided upon with these."""
     key = table.c[f"{kind}_id"]
-    seen = visible(table, principal, Action.DISCOVER, MOMENT)
-    return sa.select(table).where(among(key, _IDS), seen).order_by(table.c.get("id", key))
+    return sa.select(table).where(among(key, _IDS)).order_by(table.c.get("id", key))
 
 
 @lru_cache(maxsize=KEPT)

@@ -10,10 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pancommons.catalogue.access import Action, Principal, allows
+from pancommons.catalogue.access import Action, Principal, Resource, allows
 from pancommons.catalogue.audit import SEEN
 from pancommons.catalogue.ledger import audit
-from pancommons.catalogue.read import find, resource
 
 _MOST = 100
 
@@ -28,10 +27,11 @@ class Line:
     facts: Mapping[str, Any]
 
 
-def history(connection: Connection, kind: str, identifier: str, principal: Principal, at: datetime) -> list[Line]:
+def history(
+    connection: Connection, kind: str, identifier: str, about: Resource, principal: Principal, at: datetime
+) -> list[Line]:
     """Return the last changes of a record, the newest first; none if the principal may not edit it."""
-    found = find(connection, kind, identifier)
-    if found is None or not allows(principal, Action.EDIT, resource(connection, kind, found), at):
+    if not allows(principal, Action.EDIT, about, at):
         return []
     rows = connection.execute(
         sa.select(audit.c.at, audit.c.who, audit.c.what, audit.c.facts)

@@ -24,6 +24,11 @@ MOST = 40
 
 _DEEPEST = 12
 _IDS = listed("ids", numeric=True)
+_KEY = sa.bindparam("key", type_=sa.BigInteger())
+_RELATED = sa.union_all(
+    sa.select(relations.c.kind, sa.true().label("names")).where(relations.c.dataset_id == _KEY).distinct(),
+    sa.select(relations.c.kind, sa.false()).where(relations.c.target_id == _KEY).distinct(),
+)
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,22 @@ class Lineage:
         Whether there is more than is given.
     """
 
-    nodes: tuple[Node, ...]
-    edges: tuple[tuple[int | str, int | str], ...]
-    more: bool
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[tuple[int | str, int | str], ...] = ()
+    more: bool = False
 
     def inputs(self, key: int | str) -> list[Node]:
         """Return what a dataset was made from."""
         from_ = {one for one, other in self.edges if other == key}
         return [node for node in self.nodes if node.key in from_]
+
+
+def related(connection: Connection, key: int) -> frozenset[tuple[str, bool]]:
+    """Return the kinds of relations that a dataset has, each with whether it is the one that names the other.
+
+    Whoever may know of them: for those who ask further, as most datasets stand alone, and what may be seen takes long.
+    """
+    return frozenset((row.kind, bool(row.names)) for row in connection.execute(_RELATED, {"key": key}))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from pancommons.catalogue import parts
 from pancommons.catalogue.access import MOMENT, Action, Principal, Resource, visible
-from pancommons.catalogue.gathering import KEPT, file_of, gather, thumbnail_of
+from pancommons.catalogue.gathering import KEPT, chosen, file_of, gather, thumbnail_of
 from pancommons.catalogue.identifiers import parse_identifier
 from pancommons.catalogue.records import File, Record, Thumbnail
 from pancommons.catalogue.tables import RECORDS, datasets, guards
@@ -127,7 +127,7 @@ def fetch_many(
         The most to return.
     """
     table = RECORDS[kind]
-    query = sa.select(table).where(condition, visible(table, principal, Action.DISCOVER, at))
+    query = chosen(kind, principal, at).where(condition)
     rows = connection.execute(query.order_by(table.c.sequence).limit(limit)).all()
     return _made(connection, kind, rows, principal, at, pictures=pictures)
 
@@ -144,7 +144,7 @@ def _those(kind: str, column: str, principal: Principal) -> sa.Select[Any]:
     """Select the records with some ``keys`` that may be discovered at a ``moment``."""
     table = RECORDS[kind]
     keys = among(table.c[column], listed("keys", numeric=column == "id"))
-    return sa.select(table).where(keys, visible(table, principal, Action.DISCOVER, MOMENT)).order_by(table.c.sequence)
+    return chosen(kind, principal).where(keys).order_by(table.c.sequence)
 
 
 def _made(

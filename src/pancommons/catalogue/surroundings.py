@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from pancommons.catalogue.access import MOMENT, Action, Principal, visible
 from pancommons.catalogue.bounds import DERIVED
 from pancommons.catalogue.gathering import KEPT
+from pancommons.catalogue.lineage import related
 from pancommons.catalogue.parts import relations
 from pancommons.catalogue.read import Found, fetch_those
 from pancommons.catalogue.records import Dataset, Technique
@@ -32,6 +33,8 @@ class Surroundings:
     ----------
     wholes, parts
         Datasets and collections that it is a part of, and those that are parts of it: identifier and title.
+    derived
+        Whether it may have a lineage: whoever may know of it, it was derived from another, or another one from it.
     """
 
     instrument: Found | None
@@ -40,6 +43,7 @@ class Surroundings:
     techniques: tuple[Technique, ...]
     wholes: tuple[tuple[str, str], ...]
     parts: tuple[tuple[str, str], ...]
+    derived: bool
 
 
 def surroundings(connection: Connection, found: Found, principal: Principal, at: datetime) -> Surroundings:
@@ -51,13 +55,16 @@ def surroundings(connection: Connection, found: Found, principal: Principal, at:
     def several(kind: str, pids: Iterable[str]) -> tuple[Found, ...]:
         return tuple(fetch_those(connection, kind, "pid", list(pids), principal, at))
 
+    near = related(connection, found.id)
+    beside = {names for kind, names in near if kind != DERIVED}
     return Surroundings(
         instrument=next(iter(several("instrument", [dataset.instrument] if dataset.instrument else [])), None),
         documents=several("document", dataset.documents),
         samples=several("sample", dataset.samples),
         techniques=_techniques(connection, dataset.techniques),
-        wholes=_related(connection, found.id, principal, at, to_wholes=True),
-        parts=_related(connection, found.id, principal, at, to_wholes=False),
+        wholes=_related(connection, found.id, principal, at, to_wholes=True) if True in beside else (),
+        parts=_related(connection, found.id, principal, at, to_wholes=False) if False in beside else (),
+        derived=any(kind == DERIVED for kind, _ in near),
     )
 
 

@@ -15,10 +15,9 @@ from sqlalchemy.engine import Connection
 from pancommons.base.errors import BadInput, PanError
 from pancommons.catalogue import audit, bounds, parts
 from pancommons.catalogue.access import LOCAL_USER, Action, Principal, Resource, allows
-from pancommons.catalogue.gathering import gather
 from pancommons.catalogue.ledger import numbers, take
 from pancommons.catalogue.policy import Policy, adopt
-from pancommons.catalogue.read import find, resource
+from pancommons.catalogue.read import fetch_those, find, resource
 from pancommons.catalogue.records import Dataset, Document, Record, kind_of
 from pancommons.catalogue.references import Known, References, look_up
 from pancommons.catalogue.rows import digest, opening, part_rows, record_row, searched_rows
@@ -177,8 +176,8 @@ def _with_edits(
     connection: Connection, kind: str, records: list[Record], edited: Mapping[str, Any], at: datetime
 ) -> list[Record]:
     """Put what a person has edited in the place of what records say."""
-    known = gather(connection, kind, list(edited.values()), LOCAL_USER, at, pictures=False)
-    old = {row.pid: {name: getattr(known[row.id], name) for name in row.edited} for row in edited.values()}
+    known = fetch_those(connection, kind, "pid", list(edited), LOCAL_USER, at, pictures=False)
+    old = {one.record.pid: {name: getattr(one.record, name) for name in edited[one.record.pid].edited} for one in known}
     return [replace(record, **old.get(record.pid, {})) for record in records]
 
 

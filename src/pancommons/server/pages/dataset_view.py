@@ -10,7 +10,8 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pancommons.catalogue.access import ANONYMOUS, Action, Principal, Role, allows, roles_on
+from pancommons.catalogue.access import ANONYMOUS, Action, Principal, Resource, Role, allows, roles_on
+from pancommons.catalogue.anybody import for_anybody
 from pancommons.catalogue.formats.citation import sentence
 from pancommons.catalogue.formats.description import Description, Identifier, Site, media_type, parse
 from pancommons.catalogue.history import Line, history
@@ -74,8 +75,9 @@ class View:
         The file to look into.
     analysed
         Whether a pipeline suits its techniques.
-    runs
-        Identifiers of runs that the visitor may see, by the keys of datasets they made.
+    lineage, runs
+        What it was made from and what from it, and identifiers of runs that the visitor may see, by the keys of
+        datasets in it that they made.
     """
 
     found: Found
@@ -108,12 +110,13 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
     if not isinstance(dataset, Dataset):
         raise TypeError(f"{found.identifier} is no dataset")
     around = surroundings(connection, found, principal, at)
-    beside = (*around.documents, *((around.instrument,) if around.instrument else ()))
-    described = describe_one(connection, found, site, at, (found, *beside) if principal == ANONYMOUS else ())
+    beside = (*around.documents, *around.samples, *((around.instrument,) if around.instrument else ()))
+    described = describe_one(connection, found, site, at, for_anybody((found, *beside), principal, at))
     proposals = [one.record for one in around.documents if getattr(one.record, "type", None) == "proposal"]
     files = served(connection, dataset.files, principal, at)
     opens = found.public_from
-    ways = lineage(connection, found.id, principal, at)
+    about = None if principal == ANONYMOUS else resource(connection, "dataset", found.id)
+    ways = lineage(connection, found.id, principal, at) if around.derived else Lineage()
     return View(
         found=found,
         dataset=dataset,
@@ -134,10 +137,8 @@ def view(connection: Connection, found: Found, site: Site, principal: Principal,
         analysed=_analysed(connection, dataset.techniques),
         lineage=ways,
         runs=_runs(connection, [one.key for one in ways.nodes if isinstance(one.key, int)], principal, at),
-        history=()
-        if principal == ANONYMOUS
-        else tuple(history(connection, "dataset", found.identifier, principal, at)),
-        rights=_rights(connection, found, dataset, principal, at),
+        history=tuple(history(connection, "dataset", found.identifier, about, principal, at)) if about else (),
+        rights=_rights(connection, found, about, principal, at),
         bounded=opens != dataset.terms.open_from,
     )
 
@@ -183,7 +184,7 @@ def _made_for() -> frozenset[str]:
 
 
 def _runs(connection: Connection, keys: list[int], principal: Principal, at: datetime) -> dict[int | str, str]:
-    if principal == ANONYMOUS:
+    if principal == ANONYMOUS or not keys:
         return {}
     query = sa.select(runs.c.dataset_id, runs.c.identifier).where(
         among(runs.c.dataset_id, keys), runs.c.removed.is_(None), seen_by(principal, at)
@@ -197,13 +198,12 @@ def _identifiers(found: Found, dataset: Dataset, site: Site) -> tuple[Identifier
     return (*dict.fromkeys(told), Identifier("URL", site.landing_page(found.identifier)))
 
 
-def _rights(connection: Connection, found: Found, dataset: Dataset, principal: Principal, at: datetime) -> Rights:
-    if principal == ANONYMOUS:
+def _rights(connection: Connection, found: Found, about: Resource | None, principal: Principal, at: datetime) -> Rights:
+    if about is None:
         opens = found.public_from
         return Rights(
             read=opens is not None and opens <= at, run=False, shorten=False, extend=False, delete=False, ask=False
         )
-    about = resource(connection, "dataset", found.id)
     changes = policy_of(connection, found.policy).changes
     roles: frozenset[Role] = roles_on(principal, about)
     publish = allows(principal, Action.PUBLISH, about, at)
