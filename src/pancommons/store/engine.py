@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from pancommons.base.errors import BadInput, PanError
 from pancommons.base.home import home
 from pancommons.base.settings import settings
-from pancommons.store import functions
+from pancommons.store import functions, postgresql
 from pancommons.store.deadlines import Deadlines
 
 _BUSY_MS = 30_000
@@ -48,24 +48,28 @@ class Database:
         return self.reader.dialect.name
 
     @contextmanager
-    def read(self, seconds: float | None = None) -> Iterator[Connection]:
+    def read(self, seconds: float | None = None, *, by_key: bool = False) -> Iterator[Connection]:
         """Give a connection that sees one state of the database and cannot change it.
 
         Parameters
         ----------
         seconds
             What a statement may take (on SQLite: all of them together).
+        by_key
+            Whether all that is asked for is asked for by keys, for which one plan is as good as another: PostgreSQL
+            then keeps the plans it made.
 
         Raises
         ------
         TookTooLong
             If that was exceeded.
         """
-        with self.reader.connect() as connection:
-            if self.dialect == "postgresql":
-                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin(), _limited(connection, seconds):
-                yield connection
+        if self.dialect == "postgresql":
+            begun = postgresql.transaction(self.reader, postgresql.reading(seconds, by_key=by_key))
+        else:
+            begun = self.reader.begin()
+        with begun as connection, _limited(connection, seconds):
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -74,7 +78,7 @@ class Database:
         On SQLite writers take turns: threads by a lock, processes by ``BEGIN IMMEDIATE`` and a busy timeout.
         """
         if self.dialect == "postgresql":
-            with self.writer.begin() as connection:
+            with postgresql.transaction(self.writer, postgresql.WRITING) as connection:
                 yield connection
             return
         with self._turn, self.writer.begin() as connection:
@@ -82,8 +86,11 @@ class Database:
 
     def analyse(self) -> None:
         """Let the database look at its tables anew; called after much was loaded."""
+        if self.dialect == "postgresql":
+            postgresql.sent(self.writer, "VACUUM (ANALYZE)").close()
+            return
         with self.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("ANALYZE" if self.dialect == "sqlite" else "VACUUM (ANALYZE)"))
+            connection.execute(sa.text("ANALYZE"))
 
     def close(self) -> None:
         """Close every connection."""
@@ -109,7 +116,8 @@ def open_database(url: str | None = None) -> Database:
     try:
         if place.get_backend_name() == "sqlite":
             return _sqlite(place)
-        return _postgresql(place)
+        engine = postgresql.new_engine(place)
+        return Database(engine, engine)
     except ModuleNotFoundError:
         raise BadInput(
             "the driver of PostgreSQL is not installed",
@@ -173,25 +181,6 @@ def _prepare_sqlite(engine: Engine, begin: str, *, read_only: bool) -> None:
     sa.event.listen(engine, "begin", begun)
 
 
-_POSTGRESQL = (
-    "timezone=UTC",
-    "jit=off",
-    "plan_cache_mode=force_custom_plan",  # the best plan for a rare word is the worst for a common one
-    "idle_in_transaction_session_timeout=300000",
-)
-
-
-def _postgresql(place: URL) -> Database:
-    engine = sa.create_engine(
-        place,
-        pool_pre_ping=True,
-        pool_size=8,
-        max_overflow=24,
-        connect_args={"options": " ".join(f"-c {setting}" for setting in _POSTGRESQL)},
-    )
-    return Database(engine, engine)
-
-
 @contextmanager
 def _limited(connection: Connection, seconds: float | None) -> Iterator[None]:
     if seconds is None:
@@ -201,8 +190,6 @@ def _limited(connection: Connection, seconds: float | None) -> Iterator[None]:
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         limit = _deadlines.within(driver, seconds)
-    else:
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000))}")
     try:
         with limit:
             yield
