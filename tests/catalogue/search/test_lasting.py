@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from pancommons.catalogue.access import ANONYMOUS, LOCAL_USER, Principal, Role
-from pancommons.catalogue.ledger import take
+from pancommons.catalogue.ledger import Reached, reached, take
 from pancommons.catalogue.ontology.stored import kept_ontology
 from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.read import find
 from pancommons.catalogue.records import Dataset, Document, Relation, Sample, Technique, Terms
-from pancommons.catalogue.search import facets, marking
+from pancommons.catalogue.search import facets, lasting, marking
 from pancommons.catalogue.search.choosing import Choice
 from pancommons.catalogue.search.facets import Counting
 from pancommons.catalogue.search.lasting import Lasting
@@ -214,3 +215,31 @@ def test_what_many_ask_for_at_once_is_made_once(filled: Database) -> None:
     with ThreadPoolExecutor(8) as pool:
         given = list(pool.map(lambda _: Lasting(filled, ANONYMOUS, NOW).get("something", make), range(8)))
     assert (len(made), set(given)) == (1, set(made))
+
+
+def test_a_request_asks_once_how_far_the_catalogue_is(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def noted(connection: Connection) -> Reached:
+        asked.append(reached(connection))
+        return asked[-1]
+
+    monkeypatch.setattr(lasting, "reached", noted)
+    counting = Counting(filled, ANONYMOUS, NOW, Choice(words="lung"))
+    for one in (counting, counting.of(Choice())):
+        one.total(), one.techniques(), one.samples(), one.quantities(), one.facilities()
+    counting.lasting.of(LOCAL_USER).get("something", lambda: (1, True))
+    assert len(asked) == 1
+    assert (counting.total().counts, counting.of(Choice()).total().counts) == ({"all": 0}, {"all": 2})
+    keep(filled, scan("more", terms(PAST)))
+    assert (total(filled), len(asked)) == (3, 2)
+
+
+def test_what_began_before_a_change_takes_what_was_made_after_it(filled: Database) -> None:
+    before = Lasting(filled, ANONYMOUS, NOW)
+    assert before.get("something", lambda: ("before", True)) == "before"
+    keep(filled, scan("more", terms(PAST)))
+    after = Lasting(filled, ANONYMOUS, NOW)
+    assert after.get("something", lambda: ("after", True)) == "after"
+    assert before.get("something", lambda: ("again", True)) == "after"
+    assert after.get("something", lambda: ("again", True)) == "after"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isqrt
@@ -86,6 +87,8 @@ class Counting:
     ----------
     each
         Seconds for one statement that counts all; then a share is counted.
+    lasting
+        What is kept, for whatever else the request shows.
     """
 
     database: Database
@@ -97,8 +100,14 @@ class Counting:
     _counts: dict[Choice, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._lasting = Lasting(self.database, self.principal, self.at)
-        self._marking = Marking(self.database, self.principal, self.at, self.each)
+        self.lasting = Lasting(self.database, self.principal, self.at)
+        self._marking = Marking(self.lasting, self.each)
+
+    def of(self, choice: Choice) -> Counting:
+        """Return the counts of another choice, for the same request."""
+        other = copy(self)
+        other.choice = choice
+        return other
 
     def total(self) -> Tally:
         """Count the datasets that fit the choice, under the key ``all``."""
@@ -134,7 +143,7 @@ class Counting:
     def _placed(self, facet: str) -> tuple[Tally, Mapping[str, Place]]:
         counted = self._cube(self.choice.without(facet)).tally("place")
         which = tuple(sorted(map(int, counted.counts)))
-        places = self._lasting.get(("places", which), lambda: (self._places(which), True), len)
+        places = self.lasting.get(("places", which), lambda: (self._places(which), True), len)
         known = counted.by(lambda key: places[key].pid if key in places else None)
         return known, {place.pid: place for place in places.values()}
 
@@ -164,7 +173,7 @@ class Counting:
             return sa.select(found.c.together, sa.func.count()).group_by(found.c.together)
 
         def summed(told: Sequence[Any]) -> Sequence[Any]:
-            above = self._lasting.get("above", lambda: (self._above(), True))
+            above = self.lasting.get("above", lambda: (self._above(), True))
             sums: Counter[str] = Counter()
             for together, count in told:
                 sums.update(dict.fromkeys(set().union(*(above.get(key, ()) for key in together.split(","))), count))
@@ -207,7 +216,7 @@ class Counting:
     def quantities(self) -> list[Quantity]:
         """List the numbers that the newest datasets which fit have, with their units."""
         choice = self.choice.without("ranges")
-        return self._lasting.get(("quantities", choice), lambda: (self._quantities(choice), True), len)
+        return self.lasting.get(("quantities", choice), lambda: (self._quantities(choice), True), len)
 
     def _quantities(self, choice: Choice) -> list[Quantity]:
         marked = self._marking.marked(choice)
@@ -285,7 +294,7 @@ class Counting:
                 return (made(told), share), share == shares[0]
             return ([], 0), False
 
-        return self._lasting.get((what, choice, *shares), counted, lambda found: len(found[0]))
+        return self.lasting.get((what, choice, *shares), counted, lambda found: len(found[0]))
 
     def _count(self, choice: Choice) -> int | None:
         """Count the datasets that fit; None where that takes too long."""
@@ -303,7 +312,7 @@ class Counting:
         if choice not in self._counts and (found := self._marking.marked(choice)) is not None:
             self._counts[choice] = int(found[1].sum())
         if choice not in self._counts:
-            self._counts[choice] = self._lasting.get(("count", choice), counted)
+            self._counts[choice] = self.lasting.get(("count", choice), counted)
         return self._counts[choice]
 
 

@@ -90,8 +90,15 @@ _making = threading.Lock()
 
 
 @dataclass
+class _Moment:
+    """How far the catalogue had come when it was first asked for."""
+
+    reached: Reached | None = None
+
+
+@dataclass
 class Lasting:
-    """What is kept, as one request uses it.
+    """What is kept, as one request uses it: it asks once how far the catalogue has come, for all that is shown.
 
     Attributes
     ----------
@@ -102,12 +109,16 @@ class Lasting:
     database: Database
     principal: Principal
     at: datetime
-    _now: Reached | None = None
+    _moment: _Moment = field(default_factory=_Moment)
 
     def __post_init__(self) -> None:
         self.at = floor(self.at)
         with _making:
             self._all = _kept.setdefault(self.database.reader, _Kept())
+
+    def of(self, principal: Principal) -> Lasting:
+        """Return what is kept for another, for the same request."""
+        return replace(self, principal=principal)
 
     def get(
         self,
@@ -129,17 +140,20 @@ class Lasting:
         grow
             Gives it from what was kept, where since then datasets came and nothing else changed.
         """
-        # It is read before anything is counted how far the catalogue is: what changes meanwhile comes after that.
-        if self._now is None:
-            with self.database.read() as connection:
-                self._now = reached(connection)
-        key = (self.principal, what)
-        found = self._found(key, self._now)
+        key, now = (self.principal, what), self._now()
+        found = self._found(key, now)
         if found is None:
             with self._all.turn(key):
-                found = self._found(key, self._now) or self._made(key, self._now, make, size, grow)
+                found = self._found(key, now) or self._made(key, now, make, size, grow)
         value: _T = found.value
         return value
+
+    def _now(self) -> Reached:
+        """Return how far the catalogue is, read before anything is counted: what changes meanwhile comes after that."""
+        if self._moment.reached is None:
+            with self.database.read() as connection:
+                self._moment.reached = reached(connection)
+        return self._moment.reached
 
     def _made(
         self,
@@ -177,7 +191,8 @@ class Lasting:
     def _found(self, key: Hashable, now: Reached) -> _Entry | None:
         """Return what was kept, if it holds still."""
         found = self._all.get(key, self.at)
-        if found is None or found.reached[0] == now[0]:  # ids are taken for much that is no record
+        # Ids are taken for much that is no record. What another request made that began later is newer, not older.
+        if found is None or found.reached[0] >= now[0]:
             return found
         which = (self.principal, found.reached, now)
         if (same := self._all.compared.get(which)) is None:

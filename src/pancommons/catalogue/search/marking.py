@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 from sqlalchemy.engine import Connection
@@ -22,7 +21,7 @@ from pancommons.catalogue.search.tabulating import (
     read_more,
     read_sight,
 )
-from pancommons.store.engine import Database, TookTooLong
+from pancommons.store.engine import TookTooLong
 
 ALL = 50_000
 """Up to so many datasets are counted one by one; in a catalogue that holds no more, in memory."""
@@ -36,25 +35,25 @@ class Marking:
 
     Attributes
     ----------
+    lasting
+        Of whoever asks.
     each
         Seconds for one statement.
     """
 
-    database: Database
-    principal: Principal
-    at: datetime
+    lasting: Lasting
     each: float
     _view: tuple[View | None] | None = None
     _masks: dict[Choice, Mask | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._lasting = Lasting(self.database, self.principal, self.at)
-        self._shared = Lasting(self.database, EVERYBODY, self.at)
+        self._database = self.lasting.database
+        self._shared = self.lasting.of(EVERYBODY)
 
     def marked(self, choice: Choice) -> tuple[View, Mask] | None:
         """Return the columns, and marks of what fits a choice; None where that is left to the database."""
         if self._view is None:
-            self._view = (self._lasting.get("view", self._look),)
+            self._view = (self.lasting.get("view", self._look),)
         (view,) = self._view
         if view is None:
             return None
@@ -68,15 +67,15 @@ class Marking:
         if columns is None:
             return None, True
         try:
-            with self.database.read(self.each) as connection:
-                return View(columns, read_sight(connection, self._ground(connection, self.principal))), True
+            with self._database.read(self.each) as connection:
+                return View(columns, read_sight(connection, self._ground(connection, self.lasting.principal))), True
         except TookTooLong:
             return None, False
 
     def _columns(self, known: Columns | None = None) -> Columns | None:
         """Read the columns, or only what came to those known."""
         try:
-            with self.database.read(_READING) as connection:
+            with self._database.read(_READING) as connection:
                 ground = self._ground(connection, EVERYBODY)
                 if known is None:
                     return read_columns(connection, ground, ALL)
@@ -92,7 +91,7 @@ class Marking:
         mask = view.within(choice)
         for part in parts(choice):
             try:
-                mask &= view.marked(self._lasting.get(("fitting", part), partial(self._fitting, part), _weight))
+                mask &= view.marked(self.lasting.get(("fitting", part), partial(self._fitting, part), _weight))
             except TookTooLong:
                 return None
         return mask
@@ -101,15 +100,15 @@ class Marking:
         """Return the ids of what fits a part of a choice, found once for all where that is the same for all."""
 
         def found(who: Principal) -> tuple[Ints, bool]:
-            with self.database.read(self.each) as connection:
+            with self._database.read(self.each) as connection:
                 return fitting_ids(part, self._ground(connection, who), connection), True
 
         if not alike(part):
-            return found(self.principal)
+            return found(self.lasting.principal)
         return self._shared.get(("fitting", part), lambda: found(EVERYBODY), _weight), True
 
     def _ground(self, connection: Connection, who: Principal) -> Ground:
-        return Ground(connection.dialect.name, who, self.at)
+        return Ground(connection.dialect.name, who, self.lasting.at)
 
 
 def _weight(numbers: Ints) -> int:

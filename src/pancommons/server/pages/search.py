@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.engine import Connection
 
-from pancommons.catalogue.access import Principal
+from pancommons.catalogue.access import LOCAL_USER, Principal
 from pancommons.catalogue.ontology.graph import Ontology, core
 from pancommons.catalogue.ontology.stored import kept_ontology
 from pancommons.catalogue.search.asking import MOST
@@ -34,16 +35,17 @@ _MOST_NOTED = 500
 @pages.get("/datasets")
 def datasets(page: Paged, who: Who, at: Now) -> HTMLResponse:
     """List the datasets that fit, with what else could be chosen."""
-    chosen, judged, quantities = asked(page, who, at)
-    counting = Counting(page.shared.database, who, at, chosen.choice)
-    facets = Facets(page, chosen, counting, ontology(page.shared))
+    everything = Counting(page.shared.database, who, at, Choice())
+    chosen, judged, quantities = asked(page, everything)
+    counting = everything.of(chosen.choice)
+    facets = Facets(page, chosen, counting, _lasting_ontology(page.shared, counting.lasting))
     total = counting.total()
     others, hits = None, []
     if chosen.elsewhere:
         catalogues: list[Provider] = [own(page.shared, page.request, who, at), *federation(page.request).remotes]
         others = elsewhere.find(catalogues, chosen, page, who, at)
     else:
-        hits = _hits(page, who, at, chosen)
+        hits = _hits(chosen, counting.lasting)
     told = facets.all()
     years = next(one for one in told if one.name == "year")
     return page.render(
@@ -71,14 +73,16 @@ def datasets(page: Paged, who: Who, at: Now) -> HTMLResponse:
 def datasets_json(page: Paged, who: Who, at: Now, noted: Noted) -> Response:
     """Export the datasets that fit, at most so many as a search gives, as one JSON object."""
     _exported(page, who, noted)
-    return exporting.json_file(page, asked(page, who, at)[0], who, at)
+    chosen, _, _ = asked(page, Counting(page.shared.database, who, at, Choice()))
+    return exporting.json_file(page, chosen, who, at)
 
 
 @pages.get("/datasets.csv")
 def datasets_csv(page: Paged, who: Who, at: Now, noted: Noted) -> Response:
     """Export the datasets that fit as a table."""
     _exported(page, who, noted)
-    return exporting.csv_file(page, asked(page, who, at)[0], who, at)
+    chosen, _, _ = asked(page, Counting(page.shared.database, who, at, Choice()))
+    return exporting.csv_file(page, chosen, who, at)
 
 
 def _exported(page: Page, who: Principal, noted: Noting) -> None:
@@ -115,13 +119,12 @@ pages.get("/documents")(documents)
 pages.get("/instruments")(instruments)
 
 
-def asked(page: Page, who: Who, at: Now) -> tuple[Chosen, list[Judged], list[Quantity]]:
+def asked(page: Page, everything: Counting) -> tuple[Chosen, list[Judged], list[Quantity]]:
     """Read the address, and judge its ranges by the parameters that there are."""
     chosen = read(page.request)
-    database = page.shared.database
-    quantities = Counting(database, who, at, chosen.choice).quantities()
+    quantities = everything.of(chosen.choice).quantities()
     if {one.name for one in chosen.written} - {one.name for one in quantities}:
-        every = Counting(database, who, at, Choice()).quantities()
+        every = everything.quantities()
         quantities += [one for one in every if one.name not in {other.name for other in quantities}]
     chosen, judged = judge(chosen, quantities, page.gettext)
     return chosen, judged, quantities
@@ -134,16 +137,25 @@ def ontology(shared: Shared) -> Ontology:
     return stored if len(stored) else core()
 
 
-def _hits(page: Page, who: Who, at: Now, chosen: Chosen) -> list[DatasetHit]:
-    wanted, database = Slice(chosen.order, chosen.skip, A_PAGE), page.shared.database
+def _lasting_ontology(shared: Shared, lasting: Lasting) -> Ontology:
+    """Return the same as it was kept: what datasets came since leave the techniques as they are."""
+    everybody = lasting.of(LOCAL_USER)
+    return everybody.get("ontology", lambda: (ontology(shared), True), len, grow=lambda known: known)
+
+
+def _hits(chosen: Chosen, lasting: Lasting) -> list[DatasetHit]:
+    wanted, database = Slice(chosen.order, chosen.skip, A_PAGE), lasting.database
+
+    def ground(connection: Connection) -> Ground:
+        return Ground(connection.dialect.name, lasting.principal, lasting.at)
 
     def found() -> tuple[list[int], bool]:
         with database.read(STATEMENT_SECONDS) as connection:
-            return dataset_ids(chosen.choice, wanted, Ground(connection.dialect.name, who, at), connection), True
+            return dataset_ids(chosen.choice, wanted, ground(connection), connection), True
 
-    ids = Lasting(database, who, at).get(("ids", chosen.choice, wanted), found, len)
+    ids = lasting.get(("ids", chosen.choice, wanted), found, len)
     with database.read(STATEMENT_SECONDS) as connection:
-        return dataset_hits(ids, Ground(connection.dialect.name, who, at), connection)
+        return dataset_hits(ids, ground(connection), connection)
 
 
 def _record_order(chosen: Chosen, field: str) -> Slice:
