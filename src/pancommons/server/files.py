@@ -41,7 +41,7 @@ Key = Annotated[str, Path(max_length=2048, description="identifier of the datase
 @router.get("/files/{file_id}", summary="A file, whole or in part", response_class=Response, name="file")
 def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """Send a file to whoever may read it."""
-    with shared.database.read(STATEMENT_SECONDS) as connection:
+    with shared.database.read(STATEMENT_SECONDS, by_key=True) as connection:
         told = file_place(connection, file_id, who, at)
     if told is None:
         noted.refused("download", "file", file_id)
@@ -49,7 +49,7 @@ def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: No
     opened = open_place(shared.roots(), Place(told.root, told.path))
     if opened is None:
         raise HTTPException(404, _NOT_THERE)
-    with shared.database.read(STATEMENT_SECONDS) as connection:
+    with shared.database.read(STATEMENT_SECONDS, by_key=True) as connection:
         kept_back = unreadable(connection, opened.places, who, at)
     if kept_back:  # the data of another dataset, which this one reads from
         opened.handle.close()
@@ -66,7 +66,7 @@ def file(file_id: Identifier, request: Request, shared: Shared, who: Who, at: No
 )
 def picture(key: Key, request: Request, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """Answer the picture of a dataset to whoever may read its data."""
-    with shared.database.read(STATEMENT_SECONDS) as connection:
+    with shared.database.read(STATEMENT_SECONDS, by_key=True) as connection:
         found = thumbnail(connection, key, who, at)
     if found is None:
         noted.refused("picture", "dataset", key)

@@ -109,7 +109,7 @@ def _found(request: Request, at: datetime) -> Visitor:
 
 
 def _by_token(request: Request, at_desk: Desk, token: str, at: datetime, *, seen: bool = True) -> Visitor:
-    with services(request).database.read(STATEMENT_SECONDS) as connection:
+    with services(request).database.read(STATEMENT_SECONDS, by_key=True) as connection:
         row = tokens.find(connection, token, at)
         if row is None or row.issuer not in at_desk.issuers:
             raise HTTPException(
@@ -126,7 +126,7 @@ def _by_token(request: Request, at_desk: Desk, token: str, at: datetime, *, seen
 
 
 def _by_session(request: Request, at_desk: Desk, held: str, at: datetime, *, seen: bool = True) -> Visitor | None:
-    with services(request).database.read(STATEMENT_SECONDS) as connection:
+    with services(request).database.read(STATEMENT_SECONDS, by_key=True) as connection:
         row: Any = sessions.find(connection, held, at_desk.told, at)
         if row is None or row.issuer not in at_desk.issuers:
             return None

@@ -117,7 +117,7 @@ class _Own:
 
 def _own(shared: Services, identifier: str, who: Principal, at: datetime) -> _Own | None:
     """Return a file; None if there is none that this principal may read."""
-    with shared.database.read(STATEMENT_SECONDS) as connection:
+    with shared.database.read(STATEMENT_SECONDS, by_key=True) as connection:
         found = file_and_standing(connection, identifier, who, at)
     if found is None:
         return None
@@ -141,5 +141,5 @@ def _denied(
     shared: Services, places: Mapping[tuple[str, str], str], who: Principal, at: datetime
 ) -> set[tuple[str, str]]:
     """Return where files lie that were read and that the catalogue keeps from this principal."""
-    with shared.database.read(STATEMENT_SECONDS) as connection:
+    with shared.database.read(STATEMENT_SECONDS, by_key=True) as connection:
         return unreadable(connection, places, who, at)

@@ -44,7 +44,7 @@ Text = Annotated[str, Form(max_length=_LONGEST)]
 @pages.api_route("/datasets/{key}", methods=_BOTH, name="dataset")
 def dataset(key: str, request: Request, page: Paged, shared: Shared, who: Who, at: Now, noted: Noted) -> Response:
     """Show a dataset, or describe it in the form that is asked for."""
-    with shared.database.read(STATEMENT_SECONDS) as connection:
+    with shared.database.read(STATEMENT_SECONDS, by_key=True) as connection:
         found = fetch(connection, "dataset", key, who, at)
         if found is None:
             noted.refused("metadata", "dataset", key)

@@ -47,7 +47,7 @@ def look(
     run no programs, and for everybody with ``view=plain``. On the screen of a phone the program goes there by itself,
     unless ``view=full`` was chosen.
     """
-    with page.shared.database.read(STATEMENT_SECONDS) as connection:
+    with page.shared.database.read(STATEMENT_SECONDS, by_key=True) as connection:
         file = file_place(connection, ask.file_id, ask.who, ask.at)
         dataset = dataset_of(connection, ask.file_id, ask.who, ask.at)
     if file is None:

@@ -154,7 +154,7 @@ def _hits(chosen: Chosen, lasting: Lasting) -> list[DatasetHit]:
             return dataset_ids(chosen.choice, wanted, ground(connection), connection), True
 
     ids = lasting.get(("ids", chosen.choice, wanted), found, len)
-    with database.read(STATEMENT_SECONDS) as connection:
+    with database.read(STATEMENT_SECONDS, by_key=True) as connection:
         return dataset_hits(ids, ground(connection), connection)
 
 
