@@ -34,6 +34,12 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+def load() -> None:
+    """Load what draws, which takes seconds where others compute as well, and is none of the time of an answer."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+
 def picture(walk: Walk, what: Shown) -> bytes:
     """Draw what is shown.
 

@@ -21,6 +21,7 @@ from pancommons.nexus.serving.answering import Asked, answer
 from pancommons.nexus.serving.budget import Budget
 from pancommons.nexus.serving.confinement import bound_files, bound_memory
 from pancommons.nexus.serving.open_files import OpenFiles
+from pancommons.nexus.serving.picture import load
 
 _NICE = 5
 """Pages come before plots and frames, and these before runs."""
@@ -41,6 +42,8 @@ def serve(channel: socket.socket, memory: mmap.mmap | None) -> None:
         if len(files) and not select.select([channel], [], [], _IDLE_SECONDS)[0]:
             files.close()  # a file that is removed takes its place on the disk until it is closed
         request, _ = wire.receive(channel, _LONGEST_BODY)
+        if request["what"] == "picture":
+            load()
         signal.alarm(int(budget.seconds) + _GRACE)
         said = asdict(answer(Asked(**request), roots, budget, files))
         signal.alarm(0)
