@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.load_profile("ci")  # as there, everywhere: seeded, and no example is timed
 os.environ["PANCOMMONS_HOME"] = tempfile.mkdtemp(prefix="pancommons-test-home-")
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".venv" / "numba-cache")
 
