@@ -20,7 +20,7 @@ from pancommons.catalogue.policy import read_policy
 from pancommons.catalogue.read import resource
 from pancommons.catalogue.records import Dataset, Instrument, Record, Sample, Terms
 from pancommons.catalogue.scales import scale
-from pancommons.catalogue.search import facets, lasting, marking
+from pancommons.catalogue.search import choosing, facets, lasting, marking
 from pancommons.catalogue.search.choosing import FACETS, Choice, Range, Slice, dataset_ids
 from pancommons.catalogue.search.facets import Counting
 from pancommons.catalogue.search.ground import Ground
@@ -270,6 +270,32 @@ def test_facets_count_as_a_naive_evaluator_for_everybody(filled):
             assert (set(best), len(best)) == (fitting, len(fitting))
 
     compare()
+
+
+def test_the_best_answers_are_those_that_the_database_finds(filled, monkeypatch):
+    database, _, people = filled
+    monkeypatch.setattr(lasting, "MOST", 0)
+    monkeypatch.setattr(choosing, "CANDIDATES", 6)  # so that most choices have more than are scored
+    compared: Counter[bool] = Counter()
+    asked = st.sampled_from(["sample", "sample bebox", "technique sample", "the"])
+    places = st.sampled_from([(0, 3), (2, 4), (5, 10)])
+
+    @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(choices, asked, st.sampled_from(sorted(people)), places)
+    def compare(choice, words, name, place):
+        choice = replace(choice, words=words)
+        wanted = Slice(None, *place)
+        known = Counting(database, people[name], NOW, choice, each=30).candidates(wanted)
+        assert known is not None
+        with database.read() as connection:
+            ground = Ground(connection.dialect.name, people[name], NOW)
+            found = dataset_ids(choice, wanted, ground, connection, known)
+            assert found == dataset_ids(choice, wanted, ground, connection)
+        compared[len(known) >= 6] += bool(found)
+
+    compare()
+    assert compared[True] > 5
+    assert compared[False] > 5
 
 
 @pytest.mark.usefixtures("way")

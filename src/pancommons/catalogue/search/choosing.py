@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from pancommons.catalogue.search.mapping import TABLES
 from pancommons.catalogue.search.models import DATASET, Model
 from pancommons.catalogue.search.parse import read_filter
 from pancommons.catalogue.search.query import Filter, Sorting
-from pancommons.catalogue.search.ranking import CANDIDATES, having_any, hits, query_terms
+from pancommons.catalogue.search.ranking import CANDIDATES, having_any, hits, hits_among, query_terms
 from pancommons.store.functions import among
 
 FACETS = ("technique", "facility", "instrument", "year", "access", "kind", "sample")
@@ -183,9 +183,25 @@ class Slice:
     limit: int = 25
 
 
-def dataset_ids(choice: Choice, wanted: Slice, ground: Ground, connection: Connection) -> list[int]:
-    """Find the datasets of a slice; none beyond the first `asking.MOST`."""
+def scored(wanted: Slice) -> int:
+    """Return how many records are scored at most to find a slice of the best answers."""
+    return max(CANDIDATES, min(wanted.skip + wanted.limit, MOST))
+
+
+def dataset_ids(
+    choice: Choice, wanted: Slice, ground: Ground, connection: Connection, known: Sequence[int] | None = None
+) -> list[int]:
+    """Find the datasets of a slice; none beyond the first `asking.MOST`.
+
+    Parameters
+    ----------
+    known
+        The ids of the datasets to score, where they are known: then they are only put in order.
+    """
     table = ground.alias(TABLES["Dataset"])
+    if known is not None:
+        best = hits_among(known, query_terms(choice.words), DATASET, table, ground, connection)
+        return [hit.id for hit in best[wanted.skip : min(wanted.skip + wanted.limit, MOST)]]
     ranked = wanted.order is None and bool(choice.words)
     conditions = fitting(replace(choice, words="") if ranked else choice, table, ground, connection)
     return _cut(DATASET, table, conditions, choice.words, wanted, ground, connection)
@@ -218,7 +234,7 @@ def _cut(
     if last <= wanted.skip:
         return []
     if wanted.order is None and words:
-        found = hits(query_terms(words), model, table, conditions, max(CANDIDATES, last), ground, connection)
+        found = hits(query_terms(words), model, table, conditions, scored(wanted), ground, connection)
         return [hit.id for hit in found[wanted.skip : last]]
     order = (wanted.order,) if wanted.order else ()
     query = sa.select(table.c.id).where(*conditions).order_by(*ordering(order, model, table, ground))

@@ -146,6 +146,11 @@ class View:
         found: list[int] = self._columns.ids[order[mask[order]][:most]].tolist()
         return found
 
+    def last(self, mask: Mask, most: int) -> list[int]:
+        """Return the highest ids of the datasets marked, so many at most, from the highest down."""
+        found: list[int] = self._columns.ids[np.flatnonzero(mask)[::-1][:most]].tolist()
+        return found
+
     def count_cells(self, mask: Mask) -> list[tuple[Mapping[str, Any], int]]:
         """Count the datasets marked by their values of `sides`, and by whether they are ``mine``: 1 or 0."""
         cells, cell = self._columns.cells, self._columns.cell

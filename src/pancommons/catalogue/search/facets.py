@@ -21,7 +21,7 @@ from sqlalchemy.sql.selectable import Alias
 
 from pancommons.catalogue.access import Principal
 from pancommons.catalogue.parts import parameters
-from pancommons.catalogue.search.choosing import Choice, access_ways, fitting
+from pancommons.catalogue.search.choosing import Choice, Slice, access_ways, fitting, scored
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.lasting import Lasting
 from pancommons.catalogue.search.marking import ALL, Marking
@@ -116,6 +116,12 @@ class Counting:
             return Tally({"all": counted})
         cube = self._cube(self.choice)
         return Tally({"all": sum(count for _, count in cube.rows)}, cube.exact)
+
+    def candidates(self, wanted: Slice) -> list[int] | None:
+        """Return the ids of datasets that hold a slice of those that fit; None where that is left to the database."""
+        if wanted.order is not None or not self.choice.words:
+            return None
+        return self._marking.candidates(self.choice, scored(wanted))
 
     def years(self) -> Tally:
         """Count by the year of the measurement."""

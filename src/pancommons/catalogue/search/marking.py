@@ -12,6 +12,7 @@ from pancommons.catalogue.search.choosing import Choice
 from pancommons.catalogue.search.columns import Columns, Ints, Mask, View
 from pancommons.catalogue.search.ground import Ground
 from pancommons.catalogue.search.lasting import Lasting
+from pancommons.catalogue.search.ranking import Step, query_terms, steps
 from pancommons.catalogue.search.tabulating import (
     EVERYBODY,
     alike,
@@ -20,6 +21,7 @@ from pancommons.catalogue.search.tabulating import (
     read_columns,
     read_more,
     read_sight,
+    worded_ids,
 )
 from pancommons.store.engine import TookTooLong
 
@@ -61,6 +63,29 @@ class Marking:
             self._masks[choice] = self._mask(view, choice)
         mask = self._masks[choice]
         return None if mask is None else (view, mask)
+
+    def candidates(self, choice: Choice, most: int) -> list[int] | None:
+        """Return the ids of those datasets that `ranking.hits` scores of a choice; None where the database is asked."""
+        found = self.marked(choice)
+        if found is None:
+            return None
+        view, left = found
+        if left.sum() <= most:
+            return view.last(left, most)
+        chosen: list[int] = []
+        wanted = query_terms(choice.words)
+        for step in steps(wanted):
+            ids = self._shared.get(("worded", tuple(wanted), step), partial(self._worded, wanted, step), _weight)
+            these = left & view.marked(ids)
+            chosen += view.last(these, most - len(chosen))
+            if len(chosen) == most:
+                return chosen
+            left = left & ~these
+        return chosen
+
+    def _worded(self, wanted: list[str], step: Step) -> tuple[Ints, bool]:
+        with self._database.read(_READING) as connection:
+            return worded_ids(wanted, step, self._ground(connection, EVERYBODY), connection), True
 
     def _look(self) -> tuple[View | None, bool]:
         columns = self._shared.get("columns", lambda: (self._columns(), True), grow=self._more)

@@ -7,7 +7,7 @@ with every term in the title, then with every term anywhere, with any in the tit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,10 +67,8 @@ def hits(
     if not wanted:
         return []
     found: dict[int, Hit] = {}
-    for mode, title_only in _steps(len(wanted)):
-        words = with_words(
-            ground.dialect, TEXT_INDEXES[model.name], wanted, mode=mode, title_only=title_only
-        ).subquery()
+    for step in steps(wanted):
+        words = having(wanted, step, model, ground).subquery()
         rows = (
             _scored(model, table)
             .join_from(words, table, table.c.id == words.c.id)
@@ -84,7 +82,20 @@ def hits(
                 found[row.id] = _hit(row, wanted)
         if len(found) >= most:
             break
-    alike = sorted(found.values(), key=lambda hit: (hit.title, hit.pid))
+    return _best_first(found.values())
+
+
+def hits_among(
+    ids: Sequence[int], wanted: Sequence[str], model: Model, table: Alias, ground: Ground, connection: Connection
+) -> list[Hit]:
+    """Score given records, as far as they may be discovered, in the order of `hits`."""
+    rows = _scored(model, table).join_from(table, _text(model), _text(model).c.id == table.c.id)
+    found = connection.execute(rows.where(among(table.c.id, ids), ground.seen(table)))
+    return _best_first(_hit(row, wanted) for row in found)
+
+
+def _best_first(found: Iterable[Hit]) -> list[Hit]:
+    alike = sorted(found, key=lambda hit: (hit.title, hit.pid))
     return sorted(alike, key=lambda hit: (hit.score, hit.date), reverse=True)  # those alike keep their order
 
 
@@ -104,9 +115,20 @@ def having_any(wanted: Sequence[str], model: Model, table: Alias, ground: Ground
     return table.c.id.in_(with_words(ground.dialect, TEXT_INDEXES[model.name], wanted, mode="any"))
 
 
-def _steps(count: int) -> list[tuple[Literal["all", "any"], bool]]:
-    several: list[tuple[Literal["all", "any"], bool]] = [("all", True), ("all", False), ("any", True), ("any", False)]
-    return several if count > 1 else several[:2]
+Step = tuple[Literal["all", "any"], bool]
+"""Whether all terms or any of them are looked for, and whether in the title only."""
+
+
+def steps(wanted: Sequence[str]) -> list[Step]:
+    """Return what is looked for one after the other, until there are as many candidates as are scored."""
+    several: list[Step] = [("all", True), ("all", False), ("any", True), ("any", False)]
+    return several if len(wanted) > 1 else several[:2]
+
+
+def having(wanted: Sequence[str], step: Step, model: Model, ground: Ground) -> sa.Select[Any]:
+    """Select the ids of all records that a step finds, whoever may see them."""
+    mode, title_only = step
+    return with_words(ground.dialect, TEXT_INDEXES[model.name], wanted, mode=mode, title_only=title_only)
 
 
 def _text(model: Model) -> sa.Table:

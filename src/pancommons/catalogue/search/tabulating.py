@@ -19,6 +19,8 @@ from pancommons.catalogue.access import LOCAL_USER
 from pancommons.catalogue.search.choosing import ACCESS, Choice, access_ways, dataset_filter, fitting
 from pancommons.catalogue.search.columns import NOTHING, Columns, Ints, Samples, Sight, Techniques, places_of
 from pancommons.catalogue.search.ground import Ground
+from pancommons.catalogue.search.models import DATASET
+from pancommons.catalogue.search.ranking import Step, having
 from pancommons.catalogue.tables import (
     dataset_samples,
     dataset_techniques,
@@ -120,6 +122,12 @@ def fitting_ids(choice: Choice, ground: Ground, connection: Connection) -> Ints:
     """Return the ids of all datasets that fit a choice, in no order."""
     table = ground.alias(datasets)
     return _ids(connection, table, *fitting(choice, table, ground, connection, all_of_them=True))
+
+
+def worded_ids(wanted: Sequence[str], step: Step, ground: Ground, connection: Connection) -> Ints:
+    """Return the ids of all datasets that a step of a search for words finds, whoever may see them, in no order."""
+    words = having(wanted, step, DATASET, ground).subquery()
+    return _read(connection.execute(sa.select(joined(words.c.id))).scalar_one())
 
 
 def techniques_above(connection: Connection, which: Sequence[str] | None = None) -> Mapping[str, set[str]]:

@@ -45,7 +45,7 @@ def datasets(page: Paged, who: Who, at: Now) -> HTMLResponse:
         catalogues: list[Provider] = [own(page.shared, page.request, who, at), *federation(page.request).remotes]
         others = elsewhere.find(catalogues, chosen, page, who, at)
     else:
-        hits = _hits(chosen, counting.lasting)
+        hits = _hits(chosen, counting)
     told = facets.all()
     years = next(one for one in told if one.name == "year")
     return page.render(
@@ -143,15 +143,17 @@ def _lasting_ontology(shared: Shared, lasting: Lasting) -> Ontology:
     return everybody.get("ontology", lambda: (ontology(shared), True), len, grow=lambda known: known)
 
 
-def _hits(chosen: Chosen, lasting: Lasting) -> list[DatasetHit]:
+def _hits(chosen: Chosen, counting: Counting) -> list[DatasetHit]:
+    lasting = counting.lasting
     wanted, database = Slice(chosen.order, chosen.skip, A_PAGE), lasting.database
 
     def ground(connection: Connection) -> Ground:
         return Ground(connection.dialect.name, lasting.principal, lasting.at)
 
     def found() -> tuple[list[int], bool]:
+        known = counting.candidates(wanted)
         with database.read(STATEMENT_SECONDS) as connection:
-            return dataset_ids(chosen.choice, wanted, ground(connection), connection), True
+            return dataset_ids(chosen.choice, wanted, ground(connection), connection, known), True
 
     ids = lasting.get(("ids", chosen.choice, wanted), found, len)
     with database.read(STATEMENT_SECONDS, by_key=True) as connection:
