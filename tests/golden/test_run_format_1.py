@@ -110,8 +110,10 @@ def test_it_is_packed_and_the_pack_read(run: Path, tmp_path: Path) -> None:
 def test_it_is_reproduced(run: Path, scan: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"/data/scan\.nxs"):
         reproducing.reproduce(run, {}, out=tmp_path / "again", on="threads")
-    folder, comparison, notes = reproducing.reproduce(run, {"scan": scan}, out=tmp_path / "again", on="threads")
-    assert comparison.same or not notes, [(row.name, row.cells(), row.verdict) for row in comparison.rows]
+    folder, comparison, _ = reproducing.reproduce(run, {"scan": scan}, out=tmp_path / "again", on="threads")
+    there = [row for row in comparison.rows if row.verdict != "only in B"]  # later versions tell more parameters
+    assert [row.name for row in there if not row.agrees and (row.relative is None or row.relative > 1e-3)] == []
+    assert "entry/data/data" in {row.name for row in there}
     with h5py.File(folder.result) as ours, h5py.File(GOLDEN / "result.nxs") as theirs:
         a, b = ours["entry/data/data"][()], theirs["entry/data/data"][()]
     np.testing.assert_allclose(a, b, atol=1e-3 * float(b.max()))
