@@ -298,6 +298,19 @@ def test_the_best_answers_are_those_that_the_database_finds(filled, monkeypatch)
     assert compared[False] > 5
 
 
+def test_what_takes_too_long_in_memory_is_left_to_the_database(filled, monkeypatch):
+    database, _, _ = filled
+
+    def late(*_: Any) -> None:
+        raise TookTooLong("too long")
+
+    monkeypatch.setattr(lasting, "MOST", 0)
+    monkeypatch.setattr(choosing, "CANDIDATES", 6)
+    monkeypatch.setattr(marking, "worded_ids", late)
+    counting = Counting(database, LOCAL_USER, NOW, Choice(words="sample"), each=30)
+    assert counting.candidates(Slice(None, limit=5)) is None
+
+
 @pytest.mark.usefixtures("way")
 def test_samples_are_counted_by_name_and_only_those_that_may_be_seen(filled):
     database, naive, people = filled

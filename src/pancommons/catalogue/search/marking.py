@@ -74,14 +74,17 @@ class Marking:
             return view.last(left, most)
         chosen: list[int] = []
         wanted = query_terms(choice.words)
-        for step in steps(wanted):
-            ids = self._shared.get(("worded", tuple(wanted), step), partial(self._worded, wanted, step), _weight)
+        for step in steps(wanted)[:-1]:  # the last one finds all that fits
+            try:
+                ids = self._shared.get(("worded", tuple(wanted), step), partial(self._worded, wanted, step), _weight)
+            except TookTooLong:
+                return None
             these = left & view.marked(ids)
             chosen += view.last(these, most - len(chosen))
             if len(chosen) == most:
                 return chosen
             left = left & ~these
-        return chosen
+        return chosen + view.last(left, most - len(chosen))
 
     def _worded(self, wanted: list[str], step: Step) -> tuple[Ints, bool]:
         with self._database.read(_READING) as connection:

@@ -89,9 +89,8 @@ def hits_among(
     ids: Sequence[int], wanted: Sequence[str], model: Model, table: Alias, ground: Ground, connection: Connection
 ) -> list[Hit]:
     """Score given records, as far as they may be discovered, in the order of `hits`."""
-    rows = _scored(model, table).join_from(table, _text(model), _text(model).c.id == table.c.id)
-    found = connection.execute(rows.where(among(table.c.id, ids), ground.seen(table)))
-    return _best_first(_hit(row, wanted) for row in found)
+    rows = connection.execute(_scored_among(ids, model, table).where(ground.seen(table)))
+    return _best_first(_hit(row, wanted) for row in rows)
 
 
 def _best_first(found: Iterable[Hit]) -> list[Hit]:
@@ -103,9 +102,8 @@ def scores_of(
     ids: Sequence[int], wanted: Sequence[str], model: Model, ground: Ground, connection: Connection
 ) -> dict[int, float]:
     """Score given records."""
-    table = ground.alias(TABLES[model.name])
-    rows = _scored(model, table).join_from(table, _text(model), _text(model).c.id == table.c.id)
-    return {row.id: _hit(row, wanted).score for row in connection.execute(rows.where(among(table.c.id, ids)))}
+    rows = connection.execute(_scored_among(ids, model, ground.alias(TABLES[model.name])))
+    return {row.id: _hit(row, wanted).score for row in rows}
 
 
 def having_any(wanted: Sequence[str], model: Model, table: Alias, ground: Ground) -> ColumnElement[bool]:
@@ -147,6 +145,11 @@ def _scored(model: Model, table: Alias) -> sa.Select[Any]:
         text.c.title,
         text.c.body,
     )
+
+
+def _scored_among(ids: Sequence[int], model: Model, table: Alias) -> sa.Select[Any]:
+    text = _text(model)
+    return _scored(model, table).join_from(table, text, text.c.id == table.c.id).where(among(table.c.id, ids))
 
 
 def _hit(row: Any, wanted: Sequence[str]) -> Hit:
